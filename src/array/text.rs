@@ -1,0 +1,115 @@
+//! The contract of variable-length text arrays.
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::ReadError;
+
+/// A shared lazy text array.
+pub type SharedText = Arc<dyn TextSource>;
+
+/// A lazy, immutable array of UTF-8 strings. Elements are addressed in row-major order.
+///
+/// What holds: as for [`super::ArraySource`]. There are no missing strings at this level; a mask
+/// beside the values says what is missing.
+pub trait TextSource: Debug + Send + Sync {
+    /// Extent, one a dimension; empty for a scalar.
+    fn shape(&self) -> &[u64];
+
+    /// Appends the strings of the flat `range` to `out`.
+    ///
+    /// # Errors
+    /// A source that failed, changed or is not UTF-8. `out` is unspecified then.
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError>;
+
+    /// Number of strings.
+    fn num_elements(&self) -> u64 {
+        self.shape().iter().product()
+    }
+}
+
+/// Strings one after another in one buffer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextBuf {
+    bytes: String,
+    ends: Vec<usize>,
+}
+
+impl TextBuf {
+    /// An empty buffer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends one string.
+    pub fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Appends one string made of parts.
+    pub fn push_parts(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.bytes.push_str(part);
+        }
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Number of strings.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True when it holds no string.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of all strings together.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The string at `index`.
+    #[must_use]
+    pub fn get(&self, index: usize) -> &str {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.bytes[start..self.ends[index]]
+    }
+
+    /// The strings in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// Empties the buffer and keeps its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+impl<'a> FromIterator<&'a str> for TextBuf {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(strings: I) -> Self {
+        let mut out = Self::new();
+        for text in strings {
+            out.push(text);
+        }
+        out
+    }
+}
+
+/// Reads all strings.
+///
+/// # Errors
+/// As [`TextSource::read_range`].
+pub fn read_all_text(text: &dyn TextSource) -> Result<TextBuf, ReadError> {
+    let mut out = TextBuf::new();
+    text.read_range(0..text.num_elements(), &mut out)?;
+    Ok(out)
+}

@@ -1,0 +1,75 @@
+//! The error of reading data: one type for every layer that moves bytes, so that a face can turn it
+//! into an errno and the command line into a sentence.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why data could not be read. Cheap to clone: caches hand the same failure to every waiter.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system refused.
+    #[error("{file}: {element}: {source}", file = file.display())]
+    Io {
+        /// The file read from.
+        file: PathBuf,
+        /// Path of the element inside the file (`/X/data`), or empty.
+        element: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// The source is no longer what it was when it was opened.
+    #[error("{file}: the file has changed since it was opened\n  hint: unmount and mount again", file = file.display())]
+    Changed {
+        /// The file that changed.
+        file: PathBuf,
+    },
+    /// The bytes contradict themselves.
+    #[error("{file}: {element}: {what}", file = file.display())]
+    Corrupt {
+        /// The file read from.
+        file: PathBuf,
+        /// Path of the element inside the file.
+        element: String,
+        /// What was found, and what was expected.
+        what: String,
+    },
+    /// The bytes are of a kind that this program does not read.
+    #[error("{file}: {element}: {what}", file = file.display())]
+    Unsupported {
+        /// The file read from.
+        file: PathBuf,
+        /// Path of the element inside the file.
+        element: String,
+        /// What was found and what to do.
+        what: String,
+    },
+}
+
+impl ReadError {
+    /// Wraps an [`std::io::Error`] with the place where it happened.
+    pub fn io(
+        file: impl Into<PathBuf>,
+        element: impl Into<String>,
+        source: std::io::Error,
+    ) -> Self {
+        Self::Io { file: file.into(), element: element.into(), source: Arc::new(source) }
+    }
+
+    /// Bytes that contradict themselves.
+    pub fn corrupt(
+        file: impl Into<PathBuf>,
+        element: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self::Corrupt { file: file.into(), element: element.into(), what: what.into() }
+    }
+
+    /// Bytes of a kind that is not read.
+    pub fn unsupported(
+        file: impl Into<PathBuf>,
+        element: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
+        Self::Unsupported { file: file.into(), element: element.into(), what: what.into() }
+    }
+}

@@ -1,0 +1,10 @@
+//! anncat: many AnnData files, mounted or written as one, with the semantics of `anndata.concat`.
+//!
+//! Layers, each of which only looks down (see `docs/ARCHITECTURE.md`):
+//! `base < array < tree` are shared; `io < input < anndata < concat` produce lazy arrays;
+//! `face < fuse` and `materialize` present a [`tree::Group`]; `cli` joins the two legs.
+
+pub mod anndata;
+pub mod array;
+pub mod base;
+pub mod tree;

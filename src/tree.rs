@@ -1,0 +1,186 @@
+//! Groups, attributes and arrays: what both HDF5 and zarr hold, and neither's format.
+//!
+//! Inputs are read into this tree and outputs are presented from it; the two never meet otherwise.
+//! Arrays in it are lazy.
+
+use indexmap::IndexMap;
+
+use crate::array::{Array, SharedArray, SharedText};
+use crate::base::{DType, Dims};
+
+/// An attribute's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attr {
+    /// Text.
+    Str(String),
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A real number.
+    Float(f64),
+    /// A list of texts; also any empty list.
+    StrList(Vec<String>),
+    /// A list of integers.
+    IntList(Vec<i64>),
+    /// An HDF5 object reference, resolved to the absolute path of what it points to.
+    Reference(String),
+    /// Anything else, as JSON.
+    Json(serde_json::Value),
+}
+
+/// Attributes by name, in the order stored.
+pub type Attrs = IndexMap<String, Attr>;
+
+/// A node of the tree.
+#[derive(Debug, Clone)]
+pub enum Node {
+    /// A group.
+    Group(Group),
+    /// An array.
+    Array(ArrayNode),
+}
+
+/// A group of named nodes. Names never contain `/`.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// The group's attributes.
+    pub attrs: Attrs,
+    /// Nodes by name, in the order in which they are presented.
+    pub children: IndexMap<String, Node>,
+}
+
+/// An array with its attributes.
+#[derive(Debug, Clone)]
+pub struct ArrayNode {
+    /// The array's attributes.
+    pub attrs: Attrs,
+    /// The data.
+    pub data: Data,
+}
+
+/// What an array node holds.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// Numbers or booleans.
+    Fixed(SharedArray),
+    /// Variable-length text. HDF5 fixed-length and zarr `U`/`S` strings are read as this.
+    Text(SharedText),
+    /// Records (numpy structured arrays, HDF5 compounds), in memory.
+    Record(std::sync::Arc<RecordArray>),
+    /// An HDF5 null dataspace or an encoding `null`: no data at all.
+    Null,
+    /// Something that is there but cannot be read; the reason becomes an error only if it is used.
+    Unreadable(String),
+}
+
+/// A structured array in memory, one buffer a field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordArray {
+    /// Extent of the array of records.
+    pub shape: Dims,
+    /// Fields in order.
+    pub fields: Vec<RecordField>,
+}
+
+/// One field of a structured array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordField {
+    /// The field's name.
+    pub name: String,
+    /// Extent of one record's value: empty for a scalar (old files have vectors: `X_pca` in `obsm`).
+    pub inner_shape: Dims,
+    /// Values of all records, record-major.
+    pub values: FieldValues,
+}
+
+/// Values of one field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldValues {
+    /// Numbers or booleans, row-major little-endian.
+    Fixed {
+        /// Element type.
+        dtype: DType,
+        /// `len * dtype.size_bytes()` bytes.
+        bytes: Vec<u8>,
+    },
+    /// Text.
+    Text(crate::array::TextBuf),
+}
+
+impl Group {
+    /// The node at a path of names separated by `/`.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Node> {
+        let (name, rest) = match path.split_once('/') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (path, None),
+        };
+        match (self.children.get(name)?, rest) {
+            (node, None) => Some(node),
+            (Node::Group(group), Some(rest)) => group.get(rest),
+            (Node::Array(_), Some(_)) => None,
+        }
+    }
+
+    /// Puts a node at a path of names separated by `/`, making groups on the way, as h5py and zarr
+    /// do for a key that holds slashes. What stood there is replaced.
+    pub fn insert(&mut self, path: &str, node: Node) {
+        match path.split_once('/') {
+            None => {
+                self.children.insert(path.to_owned(), node);
+            }
+            Some((name, rest)) => {
+                let child =
+                    self.children.entry(name.to_owned()).or_insert(Node::Group(Self::default()));
+                if !matches!(child, Node::Group(_)) {
+                    *child = Node::Group(Self::default());
+                }
+                if let Node::Group(group) = child {
+                    group.insert(rest, node);
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// The node's attributes.
+    #[must_use]
+    pub fn attrs(&self) -> &Attrs {
+        match self {
+            Self::Group(group) => &group.attrs,
+            Self::Array(array) => &array.attrs,
+        }
+    }
+
+    /// The text of an attribute, when it has that attribute and it is text.
+    #[must_use]
+    pub fn attr_str(&self, name: &str) -> Option<&str> {
+        match self.attrs().get(name) {
+            Some(Attr::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl From<Array> for Data {
+    fn from(array: Array) -> Self {
+        match array {
+            Array::Fixed(array) => Self::Fixed(array),
+            Array::Text(text) => Self::Text(text),
+        }
+    }
+}
+
+impl From<SharedArray> for Data {
+    fn from(array: SharedArray) -> Self {
+        Self::Fixed(array)
+    }
+}
+
+impl From<SharedText> for Data {
+    fn from(text: SharedText) -> Self {
+        Self::Text(text)
+    }
+}
