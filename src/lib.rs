@@ -7,4 +7,5 @@
 pub mod anndata;
 pub mod array;
 pub mod base;
+pub mod concat;
 pub mod tree;

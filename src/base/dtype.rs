@@ -141,6 +141,36 @@ impl DType {
         }
     }
 
+    /// The smallest dtype to which both can be cast safely: `numpy.promote_types`.
+    #[must_use]
+    pub const fn promote(self, other: Self) -> Self {
+        use Kind::{Bool, Complex, Float, Signed, Unsigned};
+        let (a, b) =
+            if self.kind() as u8 <= other.kind() as u8 { (self, other) } else { (other, self) };
+        let a_bytes = a.size_bytes();
+        let wider = if a_bytes > b.size_bytes() { a } else { b };
+        match (a.kind(), b.kind()) {
+            (Bool, _) => b,
+            (Unsigned, Unsigned) | (Signed, Signed) | (Float, Float) | (Complex, Complex) => wider,
+            (Unsigned, Signed) => match (a_bytes, b.size_bytes()) {
+                (unsigned, signed) if unsigned < signed => b,
+                (1, _) => Self::I16,
+                (2, _) => Self::I32,
+                (4, _) => Self::I64,
+                _ => Self::F64,
+            },
+            (Unsigned | Signed, Float) => match (a_bytes, b) {
+                (1, _) => b,
+                (2, Self::F16) => Self::F32,
+                (2, _) => b,
+                _ => Self::F64,
+            },
+            (Unsigned | Signed, _) if a_bytes > 2 => Self::C128,
+            (Float, _) if a_bytes > 4 => Self::C128,
+            _ => b,
+        }
+    }
+
     /// The dtype of a numpy or zarr v3 name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -151,5 +181,36 @@ impl DType {
 impl std::fmt::Display for DType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DType::{self, *};
+
+    #[test]
+    fn promotion_is_numpys() {
+        // Rows and columns in the order of `DType::ALL`; printed by numpy.
+        let table: [[DType; 14]; 14] = [
+            [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64, C64, C128],
+            [I8, I8, I16, I32, I64, I16, I32, I64, F64, F16, F32, F64, C64, C128],
+            [I16, I16, I16, I32, I64, I16, I32, I64, F64, F32, F32, F64, C64, C128],
+            [I32, I32, I32, I32, I64, I32, I32, I64, F64, F64, F64, F64, C128, C128],
+            [I64, I64, I64, I64, I64, I64, I64, I64, F64, F64, F64, F64, C128, C128],
+            [U8, I16, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64, C64, C128],
+            [U16, I32, I32, I32, I64, U16, U16, U32, U64, F32, F32, F64, C64, C128],
+            [U32, I64, I64, I64, I64, U32, U32, U32, U64, F64, F64, F64, C128, C128],
+            [U64, F64, F64, F64, F64, U64, U64, U64, U64, F64, F64, F64, C128, C128],
+            [F16, F16, F32, F64, F64, F16, F32, F64, F64, F16, F32, F64, C64, C128],
+            [F32, F32, F32, F64, F64, F32, F32, F64, F64, F32, F32, F64, C64, C128],
+            [F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, F64, C128, C128],
+            [C64, C64, C64, C128, C128, C64, C64, C128, C128, C64, C64, C128, C64, C128],
+            [C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128, C128],
+        ];
+        for (a, row) in DType::ALL.into_iter().zip(table) {
+            for (b, expected) in DType::ALL.into_iter().zip(row) {
+                assert_eq!(a.promote(b), expected, "{a} with {b}");
+            }
+        }
     }
 }
