@@ -1,1 +1,3 @@
+//! The `anncat` command.
+
 fn main() {}

@@ -1,12 +1,36 @@
 //! Lazy arrays: two traits, and the combinators that build arrays from arrays.
 //!
-//! Every combinator lives in its own file and obeys one contract (`tests/contract.rs`): *any region
-//! read alone equals the same slice of the whole*. Nothing here knows a file format.
+//! Every combinator lives in its own file and obeys one contract (`contract.rs`): *any region read
+//! alone equals the same slice of the whole*. Nothing here knows a file format.
 
+mod batches;
+mod blanked;
+pub mod cast;
+#[cfg(test)]
+mod contract;
+mod filled;
+mod gathered;
+mod mapped;
 mod memory;
+mod python_str;
+mod scratch;
+mod slice;
 mod source;
+mod stacked;
 mod text;
+mod text_ops;
 
+pub use blanked::Blanked;
+pub use cast::Cast;
+pub use filled::Filled;
+pub use gathered::Gathered;
+pub use mapped::{IsMissing, Recoded, Shifted};
 pub use memory::{MemoryArray, MemoryText};
+pub use python_str::push_python_str;
+pub use slice::Slice;
 pub use source::{Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, read_all, read_vec};
+pub use stacked::Stacked;
 pub use text::{SharedText, TextBuf, TextSource, read_all_text};
+pub use text_ops::{
+    FilledText, FormattedText, GatheredText, LookupText, StackedText, SuffixedText,
+};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ReadError {
     /// The operating system refused.
-    #[error("{file}: {element}: {source}", file = file.display())]
+    #[error("{}{source}", place(file, element))]
     Io {
         /// The file read from.
         file: PathBuf,
@@ -24,7 +24,7 @@ pub enum ReadError {
         file: PathBuf,
     },
     /// The bytes contradict themselves.
-    #[error("{file}: {element}: {what}", file = file.display())]
+    #[error("{}{what}", place(file, element))]
     Corrupt {
         /// The file read from.
         file: PathBuf,
@@ -34,7 +34,7 @@ pub enum ReadError {
         what: String,
     },
     /// The bytes are of a kind that this program does not read.
-    #[error("{file}: {element}: {what}", file = file.display())]
+    #[error("{}{what}", place(file, element))]
     Unsupported {
         /// The file read from.
         file: PathBuf,
@@ -43,6 +43,19 @@ pub enum ReadError {
         /// What was found and what to do.
         what: String,
     },
+}
+
+/// `file: element: `, without what is not known.
+fn place(file: &std::path::Path, element: &str) -> String {
+    let mut place = String::new();
+    if !file.as_os_str().is_empty() {
+        place.push_str(&format!("{}: ", file.display()));
+    }
+    if !element.is_empty() {
+        place.push_str(element);
+        place.push_str(": ");
+    }
+    place
 }
 
 impl ReadError {

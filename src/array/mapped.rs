@@ -1,0 +1,127 @@
+//! Arrays whose elements are each computed from one element of a source: recoded categories, shifted
+//! pointers, masks.
+
+use std::sync::Arc;
+
+use super::batches::batches;
+use super::cast::{read_i64, write_i64};
+use super::scratch::with_scratch;
+use super::{ArraySource, SharedArray};
+use crate::base::{DType, ReadError, Region};
+
+/// An array computed element by element from integers.
+#[derive(Debug)]
+struct Mapped {
+    source: SharedArray,
+    dtype: DType,
+    map: Map,
+}
+
+#[derive(Debug)]
+enum Map {
+    Recode(Arc<[i64]>),
+    Shift(i64),
+    IsNegative,
+}
+
+/// Category codes under a new list of categories.
+pub struct Recoded;
+
+impl Recoded {
+    /// `table[code]` for each code of `codes`, as `dtype`; negative codes (missing) become -1. A
+    /// code past the table is [`ReadError::Corrupt`] when read.
+    #[must_use]
+    pub fn shared(codes: SharedArray, table: Arc<[i64]>, dtype: DType) -> SharedArray {
+        Arc::new(Mapped { source: codes, dtype, map: Map::Recode(table) })
+    }
+}
+
+/// Integers with a constant added.
+pub struct Shifted;
+
+impl Shifted {
+    /// `source + offset` as `dtype`; a sum that `dtype` cannot hold is [`ReadError::Corrupt`].
+    #[must_use]
+    pub fn shared(source: SharedArray, offset: i64, dtype: DType) -> SharedArray {
+        if offset == 0 && source.dtype() == dtype {
+            return source;
+        }
+        Arc::new(Mapped { source, dtype, map: Map::Shift(offset) })
+    }
+}
+
+/// Masks: true where a value is missing.
+pub struct IsMissing;
+
+impl IsMissing {
+    /// True where a category code is negative.
+    #[must_use]
+    pub fn of_codes(codes: SharedArray) -> SharedArray {
+        Arc::new(Mapped { source: codes, dtype: DType::Bool, map: Map::IsNegative })
+    }
+}
+
+impl Mapped {
+    fn convert(&self, source: &[u8], out: &mut [u8]) -> Result<(), ReadError> {
+        let from = self.source.dtype();
+        match &self.map {
+            Map::IsNegative => {
+                for (value, target) in read_i64(from, source).zip(out) {
+                    *target = u8::from(value < 0);
+                }
+                Ok(())
+            }
+            Map::Shift(offset) => write_i64(
+                self.dtype,
+                read_i64(from, source).map(|value| value.checked_add(*offset)),
+                out,
+            )
+            .map_err(|()| {
+                ReadError::corrupt("", "", "an integer does not fit the type of the merged array")
+            }),
+            Map::Recode(table) => write_i64(
+                self.dtype,
+                read_i64(from, source).map(|code| {
+                    if code < 0 { Some(-1) } else { table.get(code as usize).copied() }
+                }),
+                out,
+            )
+            .map_err(|()| {
+                ReadError::corrupt(
+                    "",
+                    "",
+                    format!("a category code is past the list of {} categories", table.len()),
+                )
+            }),
+        }
+    }
+}
+
+impl ArraySource for Mapped {
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[u64] {
+        self.source.shape()
+    }
+
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        let source_bytes = self.source.dtype().size_bytes();
+        let mut at = 0;
+        for batch in batches(region, source_bytes) {
+            let elements = batch.num_elements() as usize;
+            let len_bytes = elements * self.dtype.size_bytes();
+            with_scratch(elements * source_bytes, |buffer| {
+                self.source.read_into(&batch, buffer)?;
+                self.convert(buffer, &mut out[at..at + len_bytes])
+            })?;
+            at += len_bytes;
+        }
+        Ok(())
+    }
+
+    fn grain(&self) -> Option<&[u64]> {
+        self.source.grain()
+    }
+}
