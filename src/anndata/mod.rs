@@ -1,11 +1,32 @@
 //! The element model: what AnnData files hold, in anndata's words, over lazy arrays.
 //!
-//! `decode` turns a [`crate::tree::Group`] into an [`AnnData`], `encode` turns it back. Nothing here
-//! knows HDF5 or zarr, and nothing here concatenates.
+//! [`decode`] turns a [`crate::tree::Group`] into an [`AnnData`], [`encode`] turns it back. Nothing
+//! here knows HDF5 or zarr, and nothing here concatenates. Each encoding has a file of its own,
+//! reading and writing side by side; `element` chooses among them, `legacy` holds what anndata
+//! stopped writing, `decode` and `encode` are about whole files.
 
+mod attrs;
+mod awkward;
+mod categorical;
+mod decode;
 mod elem;
+mod element;
+mod encode;
+mod error;
+mod frame;
+mod legacy;
+mod names;
+mod nullable;
+mod plain;
+mod sparse;
+#[cfg(test)]
+mod tests;
 
+pub use categorical::code_dtype;
+pub use decode::decode;
 pub use elem::{
     AnnData, Awkward, Categorical, Elem, Frame, Mapping, Nullable, Raw, Scalar, Sparse, SparseBody,
     SparseFormat,
 };
+pub use encode::encode;
+pub use error::{DecodeError, EncodeError};

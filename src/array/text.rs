@@ -27,6 +27,12 @@ pub trait TextSource: Debug + Send + Sync {
     fn num_elements(&self) -> u64 {
         self.shape().iter().product()
     }
+
+    /// True when an HDF5 file stores these as fixed-length ASCII strings. anndata before 0.7 stored
+    /// all its strings so, and a scalar as an array of one.
+    fn is_fixed_ascii(&self) -> bool {
+        false
+    }
 }
 
 /// Strings one after another in one buffer.

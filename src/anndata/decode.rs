@@ -1,0 +1,257 @@
+//! A whole file: its parts, checked against one another, as `anndata.read_h5ad`, `read_zarr` and
+//! `AnnData.__init__` put them together.
+
+use std::path::Path;
+
+use super::error::{DecodeError, Place};
+use super::frame::describe;
+use super::{AnnData, Elem, Frame, Mapping, Raw, element, frame, legacy, names};
+use crate::array::{ReshapedText, UnitAxis};
+use crate::tree::{ArrayNode, Data, Group, Node};
+
+/// Decodes a file. Only headers are read, and what is small and says how to read the rest.
+///
+/// Where `anndata` 0.12 reads a file, this gives what it gives. Where it fails because a writer was
+/// careless but the meaning is plain (a missing `encoding-version`, a column of shape `(n, 1)`, a
+/// mask stored as bytes), this reads on.
+///
+/// # Errors
+/// The first element that contradicts itself, its encoding, or the other elements.
+pub fn decode(root: &Group, file: &Path) -> Result<AnnData, DecodeError> {
+    let at = Place::root(root, file);
+    let Some(obs_node) = root.children.get("obs") else {
+        return Err(not_anndata(root, file));
+    };
+    let x = match root.children.get("X") {
+        None => None,
+        Some(node) => match element::decode(node, &at.child("X"))? {
+            Elem::Null => None,
+            x => Some(x),
+        },
+    };
+    let x_shape = x.as_ref().and_then(shape_2d);
+    let obs = axis_frame(Some(obs_node), x_shape.map(|shape| shape[0]), &at.child("obs"))?;
+    let var_node = root.children.get("var");
+    let var = axis_frame(var_node, x_shape.map(|shape| shape[1]), &at.child("var"))?;
+    let (n_obs, n_vars) = (obs.len, var.len);
+    let x = x.map(|x| as_x(x, [n_obs, n_vars], &at.child("X"))).transpose()?;
+    let mapping = |name: &str| decode_mapping(root, name, &at);
+    let aligned = |name: &str, axes: &[u64]| align(mapping(name)?, axes, &at.child(name));
+    let mut adata = AnnData {
+        n_obs,
+        n_vars,
+        x,
+        layers: aligned("layers", &[n_obs, n_vars])?,
+        obsm: aligned("obsm", &[n_obs])?,
+        varm: aligned("varm", &[n_vars])?,
+        obsp: aligned("obsp", &[n_obs, n_obs])?,
+        varp: aligned("varp", &[n_vars, n_vars])?,
+        raw: None,
+        uns: mapping("uns")?,
+        obs,
+        var,
+    };
+    move_graphs(&mut adata, &at)?;
+    adata.raw = decode_raw(&adata, &at)?;
+    legacy::split_multicolumns(&mut adata, &at)?;
+    if matches!(obs_node, Node::Array(_)) {
+        legacy::clean_uns(&mut adata, &at)?;
+    }
+    Ok(adata)
+}
+
+fn not_anndata(root: &Group, file: &Path) -> DecodeError {
+    let has = |name| root.children.contains_key(name);
+    let what = if has("mod") {
+        "it holds several modalities, as MuData writes them\n  hint: write the one you want with \
+         mdata[\"name\"].write_h5ad(...)"
+    } else if has("matrix") {
+        "it looks like a loom or 10x file\n  hint: convert it with scanpy (read_loom, read_10x_h5)"
+    } else {
+        "it has no `obs`"
+    };
+    DecodeError::NotAnnData { file: file.to_path_buf(), what: what.to_owned() }
+}
+
+/// `obs`, `var` or `raw/var`, with an index of strings. Where the file says nothing, as many rows as
+/// `X` has, if it has any.
+fn axis_frame(
+    node: Option<&Node>,
+    x_extent: Option<u64>,
+    at: &Place<'_>,
+) -> Result<Frame, DecodeError> {
+    let Some(node) = node else {
+        return Ok(names::unnamed_frame(x_extent.unwrap_or(0)));
+    };
+    let decoded = match node {
+        Node::Array(ArrayNode { data: Data::Record(records), .. }) => legacy::frame(records, at)?,
+        node => match element::decode(node, at)? {
+            Elem::Frame(frame) => frame,
+            Elem::Dict(columns) if columns.is_empty() => {
+                names::unnamed_frame(x_extent.unwrap_or(0))
+            }
+            Elem::Dict(columns) => legacy::frame_of_dict(columns, at)?,
+            other => {
+                return Err(at.fail(format!("expected a table, found {}", describe(&other))));
+            }
+        },
+    };
+    names::with_string_index(decoded, at)
+}
+
+fn shape_2d(elem: &Elem) -> Option<[u64; 2]> {
+    let shape = match elem {
+        Elem::Dense(array) => array.shape(),
+        Elem::Text(text) => text.shape(),
+        Elem::Sparse(matrix) => &matrix.shape,
+        _ => return None,
+    };
+    match shape {
+        &[rows, columns] => Some([rows, columns]),
+        _ => None,
+    }
+}
+
+/// `X`, checked. A vector stands for a matrix of one row or column, as anndata 0.6 squeezed them.
+fn as_x(x: Elem, shape: [u64; 2], at: &Place<'_>) -> Result<Elem, DecodeError> {
+    let x = match x {
+        Elem::Dense(array) if array.shape() == [shape[0]] && shape[1] == 1 => {
+            Elem::Dense(UnitAxis::insert(array, 1))
+        }
+        Elem::Dense(array) if array.shape() == [shape[1]] && shape[0] == 1 => {
+            Elem::Dense(UnitAxis::insert(array, 0))
+        }
+        x => x,
+    };
+    match (&x, shape_2d(&x)) {
+        (_, Some(found)) if found == shape => Ok(x),
+        (_, Some(found)) => Err(at.fail(format!(
+            "has shape {} × {}, but there are {} observations and {} variables",
+            found[0], found[1], shape[0], shape[1]
+        ))),
+        (_, None) => {
+            let found = describe(&x);
+            Err(at.fail(format!("expected a matrix of two dimensions, found {found}")))
+        }
+    }
+}
+
+/// One of the mappings of an AnnData. Older files hold `obsm` and `varm` as an array of records, a
+/// field a key.
+fn decode_mapping(parent: &Group, name: &str, at: &Place<'_>) -> Result<Mapping, DecodeError> {
+    let at = at.child(name);
+    match parent.children.get(name) {
+        None => Ok(Mapping::new()),
+        Some(Node::Array(ArrayNode { data: Data::Record(records), .. })) => {
+            legacy::mapping(records, &at)
+        }
+        Some(node) => match element::decode(node, &at)? {
+            Elem::Dict(mapping) => Ok(mapping),
+            Elem::Null => Ok(Mapping::new()),
+            other => Err(at.fail(format!("expected a dict, found {}", describe(&other)))),
+        },
+    }
+}
+
+/// Checks that elements have the extents of their axes (`AlignedMappingBase._validate_value`). A
+/// vector becomes a matrix of one column.
+fn align(mapping: Mapping, axes: &[u64], at: &Place<'_>) -> Result<Mapping, DecodeError> {
+    mapping
+        .into_iter()
+        .map(|(key, elem)| {
+            let at = at.child(&key);
+            let elem = match elem {
+                Elem::Dense(array) if array.shape().len() == 1 => {
+                    Elem::Dense(UnitAxis::insert(array, 1))
+                }
+                Elem::Text(text) if text.shape().len() == 1 => {
+                    let shape = [text.shape()[0], 1];
+                    Elem::Text(ReshapedText::shared(text, &shape))
+                }
+                elem => elem,
+            };
+            let frame_shape;
+            let found: &[u64] = match &elem {
+                Elem::Dense(array) => array.shape(),
+                Elem::Text(text) => text.shape(),
+                Elem::Sparse(matrix) => &matrix.shape,
+                Elem::Frame(table) => {
+                    frame_shape = [table.len, table.columns.len() as u64];
+                    &frame_shape
+                }
+                Elem::Awkward(array) => std::slice::from_ref(&array.len),
+                Elem::Record(records) => &records.shape,
+                other => {
+                    let found = describe(other);
+                    return Err(at.fail(format!("expected an array, found {found}")));
+                }
+            };
+            // An awkward array or record array tells only its outer extent.
+            if found.iter().zip(axes).any(|(found, expected)| found != expected) {
+                return Err(at.fail(format!("has shape {found:?}, expected {axes:?} first")));
+            }
+            Ok((key, elem))
+        })
+        .collect()
+}
+
+/// anndata's `_move_adj_mtx`: graphs that older versions kept in `uns["neighbors"]`.
+fn move_graphs(adata: &mut AnnData, at: &Place<'_>) -> Result<(), DecodeError> {
+    let Some(Elem::Dict(neighbors)) = adata.uns.get_mut("neighbors") else {
+        return Ok(());
+    };
+    let mut moved = Mapping::new();
+    for key in ["distances", "connectivities"] {
+        if neighbors.get(key).is_some_and(|graph| shape_2d(graph).is_some())
+            && let Some(graph) = neighbors.shift_remove(key)
+        {
+            moved.insert(key.to_owned(), graph);
+        }
+    }
+    let at = at.child("uns").child("neighbors");
+    adata.obsp.extend(align(moved, &[adata.n_obs, adata.n_obs], &at)?);
+    Ok(())
+}
+
+/// `raw`, as a group or as the keys `raw.X`, `raw.var` and `raw.varm` of anndata 0.6 and before.
+fn decode_raw(adata: &AnnData, at: &Place<'_>) -> Result<Option<Raw>, DecodeError> {
+    const PARTS: [&str; 3] = ["X", "var", "varm"];
+    let root = at.root;
+    let modern = match root.children.get("raw") {
+        Some(Node::Group(group)) if PARTS.iter().any(|part| group.children.contains_key(*part)) => {
+            Some(group)
+        }
+        _ => None,
+    };
+    let is_old = root.children.keys().any(|key| key.starts_with("raw."));
+    let (parent, prefix, at) = match modern {
+        Some(_) if is_old => {
+            return Err(at.child("raw").fail("the file has both `raw` and `raw.X`"));
+        }
+        Some(group) => (group, "", at.child("raw")),
+        None if root.children.contains_key("raw.X") => (root, "raw.", at.clone()),
+        None => return Ok(None),
+    };
+    let part = |name: &str| format!("{prefix}{name}");
+    let at_x = at.child(&part("X"));
+    let x = match parent.children.get(&part("X")) {
+        None => Elem::Null,
+        Some(x) => element::decode(x, &at_x)?,
+    };
+    if matches!(x, Elem::Null) {
+        // `Raw.__init__` without X takes all of its parent.
+        let x = adata.x.clone().ok_or_else(|| at_x.fail("is missing"))?;
+        return Ok(Some(Raw { x, var: adata.var.clone(), varm: adata.varm.clone() }));
+    }
+    let x_extent = shape_2d(&x).map(|shape| shape[1]);
+    let var = axis_frame(parent.children.get(&part("var")), x_extent, &at.child(&part("var")))?;
+    let x = as_x(x, [adata.n_obs, var.len], &at_x)?;
+    let varm = decode_mapping(parent, &part("varm"), &at)?;
+    let varm = align(varm, &[var.len], &at.child(&part("varm")))?;
+    Ok(Some(Raw { x, var, varm }))
+}
+
+/// Makes an element a column (for tables that are not stored as such).
+pub(super) fn column(elem: Elem, len: u64, at: &Place<'_>) -> Result<Elem, DecodeError> {
+    frame::as_column(elem, len, at)
+}

@@ -1,0 +1,45 @@
+//! A whole AnnData as the tree that anndata 0.12 writes.
+
+use super::attrs::set_encoding;
+use super::error::EncodeError;
+use super::{AnnData, element, frame};
+use crate::tree::{Group, Node};
+
+/// Encodes an AnnData as `AnnData.write_h5ad` and `write_zarr` do: their keys, order and attributes.
+/// Strings are not turned into categoricals (`strings_to_categoricals` is the writer's choice, not
+/// a part of the object). All arrays stay lazy.
+///
+/// # Errors
+/// A sparse matrix that is planned but not compiled; a table whose names clash.
+pub fn encode(adata: &AnnData) -> Result<Group, EncodeError> {
+    let mut root = Group::default();
+    set_encoding(&mut root.attrs, "anndata", "0.1.0");
+    let put = |root: &mut Group, name: &str, node: Node| {
+        root.children.insert(name.to_owned(), node);
+    };
+    if let Some(x) = &adata.x {
+        put(&mut root, "X", element::encode(x, "/X")?);
+    }
+    if let Some(raw) = &adata.raw {
+        let mut group = Group::default();
+        set_encoding(&mut group.attrs, "raw", "0.1.0");
+        put(&mut group, "X", element::encode(&raw.x, "/raw/X")?);
+        put(&mut group, "var", Node::Group(frame::encode(&raw.var, "/raw/var")?));
+        put(&mut group, "varm", Node::Group(element::encode_mapping(&raw.varm, "/raw/varm")?));
+        put(&mut root, "raw", Node::Group(group));
+    }
+    put(&mut root, "obs", Node::Group(frame::encode(&adata.obs, "/obs")?));
+    put(&mut root, "var", Node::Group(frame::encode(&adata.var, "/var")?));
+    for (name, mapping) in [
+        ("obsm", &adata.obsm),
+        ("varm", &adata.varm),
+        ("obsp", &adata.obsp),
+        ("varp", &adata.varp),
+        ("layers", &adata.layers),
+        ("uns", &adata.uns),
+    ] {
+        let group = element::encode_mapping(mapping, &format!("/{name}"))?;
+        put(&mut root, name, Node::Group(group));
+    }
+    Ok(root)
+}

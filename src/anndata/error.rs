@@ -1,0 +1,119 @@
+//! Why a tree is not an AnnData, or an AnnData cannot be a tree; and the place in a file that
+//! decoding errors name.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::ReadError;
+use crate::tree::Group;
+
+/// A file whose tree does not say what an AnnData file says.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DecodeError {
+    /// The file holds something else.
+    #[error("{file}: this is no AnnData file: {what}", file = file.display())]
+    NotAnnData {
+        /// The file.
+        file: PathBuf,
+        /// What is missing, and what the file may be.
+        what: String,
+    },
+    /// An element contradicts itself or its encoding.
+    #[error("{file}: {element}: {what}", file = file.display())]
+    Element {
+        /// The file.
+        file: PathBuf,
+        /// Path of the element inside the file.
+        element: String,
+        /// What was found and what was expected.
+        what: String,
+    },
+    /// An element says it is of an encoding that this program does not know.
+    #[error(
+        "{file}: {element}: unknown encoding {encoding:?}, version {version:?}\n  hint: rewrite \
+         the file with a released version of anndata, or remove the element",
+        file = file.display()
+    )]
+    UnknownEncoding {
+        /// The file.
+        file: PathBuf,
+        /// Path of the element inside the file.
+        element: String,
+        /// Its `encoding-type`.
+        encoding: String,
+        /// Its `encoding-version`.
+        version: String,
+    },
+    /// Something small that had to be read could not be.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// An AnnData that has no form in a file.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EncodeError {
+    /// A sparse matrix whose census has not been taken.
+    #[error("{element}: this matrix is planned but not compiled")]
+    Planned {
+        /// Path of the element.
+        element: String,
+    },
+    /// anndata reserves this name for the index.
+    #[error(
+        "{element}: a column may not be named {name:?}, which stands for the index\n  hint: rename the column in the inputs, or choose another --label"
+    )]
+    ReservedColumn {
+        /// Path of the table.
+        element: String,
+        /// The column's name.
+        name: String,
+    },
+    /// The index and a column share a name but not their values, which anndata refuses to write.
+    #[error(
+        "{element}: the index is named {name:?}, as is a column with other values\n  hint: rename \
+         the column or the index (adata.obs_names.name) in the inputs, or choose another --label"
+    )]
+    IndexNameTaken {
+        /// Path of the table.
+        element: String,
+        /// The name.
+        name: String,
+    },
+    /// Comparing an index with a column of its name meant reading them, which failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Where decoding is: a node of one file's tree.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'a> {
+    pub(super) file: &'a Path,
+    pub(super) root: &'a Group,
+    /// Path without a leading slash; empty for the root.
+    path: String,
+}
+
+impl<'a> Place<'a> {
+    pub(super) const fn root(root: &'a Group, file: &'a Path) -> Self {
+        Self { file, root, path: String::new() }
+    }
+
+    pub(super) fn child(&self, name: &str) -> Self {
+        let path =
+            if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) };
+        Self { file: self.file, root: self.root, path }
+    }
+
+    /// The absolute path, as errors show it.
+    pub(super) fn element(&self) -> String {
+        format!("/{}", self.path)
+    }
+
+    /// An error at this place.
+    pub(super) fn fail(&self, what: impl Into<String>) -> DecodeError {
+        DecodeError::Element {
+            file: self.file.to_path_buf(),
+            element: self.element(),
+            what: what.into(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Encoding `dataframe` (0.1.0 and 0.2.0): columns over an index.
+
+use indexmap::IndexMap;
+
+use super::attrs::{self, set_encoding};
+use super::categorical::{self, scalar_as_line};
+use super::error::{DecodeError, EncodeError, Place};
+use super::{Elem, Frame, Scalar, element};
+use crate::array::{Filled, FilledText, ReshapedText, SharedText, UnitAxis, read_all_text};
+use crate::tree::{Attr, Group, Node};
+
+/// Key of an index without a name.
+const UNNAMED: &str = "_index";
+
+/// Whether a group without an encoding is a table all the same.
+pub(super) fn looks_like(group: &Group) -> bool {
+    group.attrs.contains_key("_index") && group.attrs.contains_key("column-order")
+}
+
+/// Decodes a table. Columns come in the order of `column-order`; keys may hold slashes, which are
+/// groups to both formats.
+pub(super) fn decode(group: &Group, at: &Place<'_>) -> Result<Frame, DecodeError> {
+    let index_key = match attrs::text(&group.attrs, "_index") {
+        Some(key) => key,
+        None => [UNNAMED, "index"]
+            .into_iter()
+            .find(|key| group.children.contains_key(*key))
+            .ok_or_else(|| at.fail("a table needs the attribute `_index`, the key of its index"))?,
+    };
+    let order = match attrs::setting_texts(group, "column-order")? {
+        Some(order) => order,
+        None => group
+            .children
+            .keys()
+            .filter(|key| *key != index_key && *key != "__categories")
+            .cloned()
+            .collect(),
+    };
+    let index = match series(group, index_key, at)? {
+        Elem::Scalar(scalar) => scalar_as_line(&scalar),
+        index => index,
+    };
+    let len = line_len(&index)
+        .ok_or_else(|| at.child(index_key).fail("cannot be an index, which has one dimension"))?;
+    let index = as_column(index, len, &at.child(index_key))?;
+    let mut columns = IndexMap::with_capacity(order.len());
+    for key in order {
+        let column = as_column(series(group, &key, at)?, len, &at.child(&key))?;
+        columns.insert(key, column);
+    }
+    let index_name = (index_key != UNNAMED).then(|| index_key.to_owned());
+    Ok(Frame { len, index_name, index: Box::new(index), columns })
+}
+
+/// The element of one column (anndata's `read_series` and `read_elem`).
+fn series(group: &Group, key: &str, at: &Place<'_>) -> Result<Elem, DecodeError> {
+    let at_column = at.child(key);
+    let node = group.get(key).ok_or_else(|| {
+        at_column.fail("the table names this column in `column-order`, but does not hold it")
+    })?;
+    match node {
+        // Version 0.2.0 has categoricals of their own and gives the attribute no meaning.
+        Node::Array(array) if attrs::version(&group.attrs) != "0.2.0" => {
+            match categorical::decode_referring(array, group, &at_column)? {
+                Some(column) => Ok(Elem::Categorical(column)),
+                None => element::decode(node, &at_column),
+            }
+        }
+        Node::Group(column)
+            if attrs::encoding(&column.attrs).is_empty() && categorical::looks_like(column) =>
+        {
+            Ok(Elem::Categorical(categorical::decode(column, &at_column)?))
+        }
+        _ => element::decode(node, &at_column),
+    }
+}
+
+/// Length of an element that has one dimension, or a second one of length one.
+fn line_len(elem: &Elem) -> Option<u64> {
+    let shape = match elem {
+        Elem::Dense(array) => array.shape(),
+        Elem::Text(text) => text.shape(),
+        Elem::Categorical(column) => column.codes.shape(),
+        Elem::Nullable(column) => column.mask.shape(),
+        _ => return None,
+    };
+    match shape {
+        &[len] | &[len, 1] => Some(len),
+        _ => None,
+    }
+}
+
+/// Makes an element a column of `len` rows: drops a second dimension of length one, repeats
+/// scalars as pandas does, and refuses the rest.
+pub(super) fn as_column(elem: Elem, len: u64, at: &Place<'_>) -> Result<Elem, DecodeError> {
+    if let Some(found) = line_len(&elem) {
+        if found != len {
+            return Err(at.fail(format!("has {found} rows, but its table has {len}")));
+        }
+        return Ok(match elem {
+            Elem::Dense(array) if array.shape().len() == 2 => Elem::Dense(UnitAxis::drop(array, 1)),
+            Elem::Text(text) if text.shape().len() == 2 => {
+                Elem::Text(ReshapedText::shared(text, &[len]))
+            }
+            elem => elem,
+        });
+    }
+    match elem {
+        Elem::Scalar(Scalar::Number { dtype, bytes }) => {
+            Ok(Elem::Dense(Filled::shared(dtype, &[len], &bytes)))
+        }
+        Elem::Scalar(Scalar::Text(text)) => Ok(Elem::Text(FilledText::shared(&[len], &text))),
+        elem => Err(at.fail(format!("cannot be a column: it is {}", describe(&elem)))),
+    }
+}
+
+/// What an element is, in words for errors.
+pub(super) fn describe(elem: &Elem) -> String {
+    match elem {
+        Elem::Dense(array) => format!("an array of {} dimensions", array.shape().len()),
+        Elem::Text(text) => format!("an array of strings of {} dimensions", text.shape().len()),
+        Elem::Sparse(_) => "a sparse matrix".to_owned(),
+        Elem::Frame(_) => "a table".to_owned(),
+        Elem::Categorical(_) => "a categorical".to_owned(),
+        Elem::Nullable(_) => "a nullable array".to_owned(),
+        Elem::Scalar(_) => "a scalar".to_owned(),
+        Elem::Record(_) => "an array of records".to_owned(),
+        Elem::Awkward(_) => "an awkward array".to_owned(),
+        Elem::Dict(_) => "a dict".to_owned(),
+        Elem::Null => "empty".to_owned(),
+    }
+}
+
+/// A group of encoding `dataframe` 0.2.0.
+pub(super) fn encode(frame: &Frame, at: &str) -> Result<Group, EncodeError> {
+    let element = || at.to_owned();
+    if frame.columns.contains_key(UNNAMED) {
+        return Err(EncodeError::ReservedColumn { element: element(), name: UNNAMED.to_owned() });
+    }
+    let index_key = frame.index_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(UNNAMED);
+    if let Some(column) = frame.columns.get(index_key)
+        && !same_text(&frame.index, column)?
+    {
+        return Err(EncodeError::IndexNameTaken { element: element(), name: index_key.to_owned() });
+    }
+    let mut group = Group::default();
+    let order = frame.columns.keys().cloned().collect();
+    group.attrs.insert("column-order".to_owned(), Attr::StrList(order));
+    group.attrs.insert("_index".to_owned(), Attr::Str(index_key.to_owned()));
+    set_encoding(&mut group.attrs, "dataframe", "0.2.0");
+    group.insert(index_key, element::encode(&frame.index, &format!("{at}/{index_key}"))?);
+    for (key, column) in &frame.columns {
+        group.insert(key, element::encode(column, &format!("{at}/{key}"))?);
+    }
+    Ok(group)
+}
+
+/// Whether an index and a column hold the same strings, which is when anndata lets them share a key.
+fn same_text(index: &Elem, column: &Elem) -> Result<bool, EncodeError> {
+    let (Elem::Text(index), Elem::Text(column)) = (index, column) else {
+        return Ok(false);
+    };
+    let (index, column): (&SharedText, &SharedText) = (index, column);
+    Ok(index.shape() == column.shape()
+        && read_all_text(index.as_ref())? == read_all_text(column.as_ref())?)
+}
