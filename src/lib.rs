@@ -8,4 +8,5 @@ pub mod anndata;
 pub mod array;
 pub mod base;
 pub mod concat;
+pub mod materialize;
 pub mod tree;

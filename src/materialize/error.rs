@@ -1,0 +1,136 @@
+//! Why a tree could not be written.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::ReadError;
+
+/// Why a tree could not be written. Nothing is left behind in any of these cases.
+#[derive(Debug, thiserror::Error)]
+pub enum MaterializeError {
+    /// The output is there already.
+    #[error("{path}: the output exists already\n  hint: --force replaces it", path = path.display())]
+    Exists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is one of the inputs, holds one, or lies in one.
+    #[error(
+        "{path}: the output would overwrite the input {input}\n  hint: choose another output; an input is never overwritten, not even with --force",
+        path = path.display(), input = input.display()
+    )]
+    IsInput {
+        /// The output.
+        path: PathBuf,
+        /// The input that it would harm.
+        input: PathBuf,
+    },
+    /// What stands at the output's place is of another kind, so it is not replaced.
+    #[error("{path}: refusing to replace it: {why}", path = path.display())]
+    NotReplaceable {
+        /// The output.
+        path: PathBuf,
+        /// What stands there.
+        why: &'static str,
+    },
+    /// The output's name says no format.
+    #[error(
+        "{path}: the output's name must end in .h5ad or .zarr",
+        path = path.display()
+    )]
+    UnknownFormat {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output cannot hold this many bytes.
+    #[error(
+        "{path}: not enough space: the output takes {needed} bytes and {available} are free",
+        path = path.display()
+    )]
+    NoSpace {
+        /// The output.
+        path: PathBuf,
+        /// Bytes that the output takes.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
+    /// Space ran out on the way.
+    #[error(
+        "{path}: {element}: the disk is full: the output takes {needed} bytes before compression ({source})",
+        path = path.display()
+    )]
+    DiskFull {
+        /// The output.
+        path: PathBuf,
+        /// The element being written.
+        element: String,
+        /// Bytes that the output takes, before compression.
+        needed: u64,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A source failed.
+    #[error("cannot read what goes to {element}: {source}")]
+    Read {
+        /// The element being written.
+        element: String,
+        /// What failed, and where.
+        source: ReadError,
+    },
+    /// An element that is known to be unreadable.
+    #[error("{element}: {why}")]
+    Unreadable {
+        /// The element.
+        element: String,
+        /// Why it cannot be read.
+        why: String,
+    },
+    /// An element that the output's format cannot hold.
+    #[error("{element}: {why}")]
+    Unrepresentable {
+        /// The element.
+        element: String,
+        /// What the format lacks, and what to do.
+        why: String,
+    },
+    /// The operating system refused to write.
+    #[error("{path}: {element}: {source}", path = path.display())]
+    Write {
+        /// The output.
+        path: PathBuf,
+        /// The element being written, or what was being done.
+        element: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The HDF5 library refused to write.
+    #[error("{path}: {element}: {what}", path = path.display())]
+    Hdf5 {
+        /// The output.
+        path: PathBuf,
+        /// The element being written.
+        element: String,
+        /// What the library said.
+        what: String,
+    },
+    /// A signal came.
+    #[error("interrupted; nothing was written")]
+    Cancelled,
+}
+
+impl MaterializeError {
+    pub(super) fn read(element: &str) -> impl FnOnce(ReadError) -> Self + '_ {
+        move |source| Self::Read { element: element.to_owned(), source }
+    }
+
+    /// Wraps a failed write; a full disk, quota or file size limit gets its own message.
+    pub(super) fn write(path: &Path, element: &str, needed: u64, source: std::io::Error) -> Self {
+        let full = matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG));
+        let (path, element) = (path.to_owned(), element.to_owned());
+        if full {
+            Self::DiskFull { path, element, needed, source }
+        } else {
+            Self::Write { path, element, source }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The output's place: what may be overwritten, the staging file beside it, and the rename.
+//!
+//! What holds: until [`Staged::commit`] the target is untouched, and a `Staged` that is dropped
+//! takes its staging file with it. Only a killed process leaves one (`.NAME.anncat-XXXX.tmp`).
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Existing, MaterializeError, OutputRules};
+
+/// What the output is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// One file.
+    File,
+    /// A directory of files: a zarr store.
+    Directory,
+}
+
+/// Checks that `target` may be written, before any work is done.
+///
+/// # Errors
+/// It exists and may not be replaced, is or holds or lies in an input, or its directory cannot be
+/// written to.
+pub fn check_target(
+    target: &Path,
+    kind: TargetKind,
+    rules: &OutputRules,
+) -> Result<(), MaterializeError> {
+    resolve(target, kind, rules).map(|_| ())
+}
+
+/// The path to rename to: links followed, so that a link stays one.
+fn resolve(
+    target: &Path,
+    kind: TargetKind,
+    rules: &OutputRules,
+) -> Result<PathBuf, MaterializeError> {
+    let place = || -> std::io::Result<PathBuf> {
+        match fs::canonicalize(target) {
+            Ok(path) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let name = target.file_name().ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "the output has no file name")
+        })?;
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Ok(fs::canonicalize(parent.unwrap_or(Path::new(".")))?.join(name))
+    };
+    let place = place().map_err(|source| {
+        MaterializeError::write(target, "cannot find the output's directory", 0, source)
+    })?;
+    refuse_inputs(target, &place, &rules.inputs)?;
+    if let Ok(meta) = fs::symlink_metadata(&place) {
+        if rules.existing == Existing::Refuse {
+            return Err(MaterializeError::Exists { path: target.to_owned() });
+        }
+        let why = match kind {
+            TargetKind::File if !meta.is_file() => Some("it is no regular file"),
+            TargetKind::Directory if !meta.is_dir() => Some("it is no directory"),
+            TargetKind::Directory if !is_store_or_empty(&place) => {
+                Some("it is a directory that is no zarr store")
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            return Err(MaterializeError::NotReplaceable { path: target.to_owned(), why });
+        }
+    }
+    Ok(place)
+}
+
+fn is_store_or_empty(dir: &Path) -> bool {
+    ["zarr.json", ".zgroup", ".zarray"].iter().any(|name| dir.join(name).is_file())
+        || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Refuses a place that is an input (by name, link or hard link), holds one, or lies in one.
+fn refuse_inputs(target: &Path, place: &Path, inputs: &[PathBuf]) -> Result<(), MaterializeError> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let of_place = identity(place);
+    for input in inputs {
+        let same = of_place.is_some() && identity(input) == of_place;
+        let nested = fs::canonicalize(input)
+            .is_ok_and(|input| input.starts_with(place) || place.starts_with(&input));
+        if same || nested {
+            return Err(MaterializeError::IsInput {
+                path: target.to_owned(),
+                input: input.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// An output being written under another name.
+#[derive(Debug)]
+pub struct Staged {
+    target: PathBuf,
+    place: PathBuf,
+    path: PathBuf,
+    kind: TargetKind,
+    rules: OutputRules,
+}
+
+impl Staged {
+    /// Picks a name beside the target. A directory is made; a file is the caller's to create.
+    pub fn new(
+        target: &Path,
+        kind: TargetKind,
+        rules: &OutputRules,
+    ) -> Result<Self, MaterializeError> {
+        let place = resolve(target, kind, rules)?;
+        let staged = Self {
+            path: place.with_file_name(staging_name(&place)),
+            target: target.to_owned(),
+            place,
+            kind,
+            rules: rules.clone(),
+        };
+        if kind == TargetKind::Directory {
+            fs::create_dir(&staged.path).map_err(|source| staged.failed("create", source))?;
+        }
+        Ok(staged)
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fails unless `needed` bytes are free where the output goes.
+    pub fn require_space(&self, needed: u64) -> Result<(), MaterializeError> {
+        match self.place.parent().and_then(available_bytes) {
+            Some(available) if available < needed => {
+                Err(MaterializeError::NoSpace { path: self.target.clone(), needed, available })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the output its name, atomically; a former output disappears in the same moment.
+    pub fn commit(self) -> Result<(), MaterializeError> {
+        // Again: something may have come to stand there meanwhile.
+        resolve(&self.target, self.kind, &self.rules)?;
+        let renamed = if self.kind == TargetKind::Directory && self.place.exists() {
+            // A directory cannot be renamed over one that holds files: swap, and drop the old one
+            // with `self`.
+            exchange(&self.path, &self.place)
+        } else {
+            fs::rename(&self.path, &self.place)
+        };
+        renamed.map_err(|source| self.failed("rename", source))
+    }
+
+    fn failed(&self, doing: &str, source: std::io::Error) -> MaterializeError {
+        let doing = format!("cannot {doing} {}", self.path.display());
+        MaterializeError::write(&self.target, &doing, 0, source)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Nothing can be done, and nothing is lost, if this fails.
+        let _ = match self.kind {
+            TargetKind::File => fs::remove_file(&self.path),
+            TargetKind::Directory => fs::remove_dir_all(&self.path),
+        };
+    }
+}
+
+/// `.NAME.anncat-XXXX.tmp`, NAME cut where a file name would get too long.
+fn staging_name(place: &Path) -> OsString {
+    use std::os::unix::ffi::OsStringExt;
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos());
+    let unique = format!(".anncat-{:x}{nanos:x}.tmp", std::process::id());
+    let name = place.file_name().map_or(&b"output"[..], OsStrExt::as_bytes);
+    let mut out = vec![b'.'];
+    out.extend_from_slice(&name[..name.len().min(255 - 1 - unique.len())]);
+    out.extend_from_slice(unique.as_bytes());
+    OsString::from_vec(out)
+}
+
+/// Bytes that an ordinary user may still write below `dir`.
+fn available_bytes(dir: &Path) -> Option<u64> {
+    let dir = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `dir` ends in NUL and `stat` is large enough; it is read only after success.
+    let stat = unsafe {
+        if libc::statvfs(dir.as_ptr(), stat.as_mut_ptr()) != 0 {
+            return None;
+        }
+        stat.assume_init()
+    };
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Swaps two directories atomically, or, where the file system cannot, in two steps.
+fn exchange(staged: &Path, place: &Path) -> std::io::Result<()> {
+    let c_path = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes());
+    let (a, b) = (c_path(staged)?, c_path(place)?);
+    // SAFETY: both paths end in NUL and live through the call.
+    let status = unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            a.as_ptr(),
+            libc::AT_FDCWD,
+            b.as_ptr(),
+            libc::RENAME_EXCHANGE,
+        )
+    };
+    if status == 0 {
+        return Ok(());
+    }
+    let aside = place.with_file_name(staging_name(place));
+    fs::rename(place, &aside)?;
+    fs::rename(staged, place)?;
+    fs::rename(&aside, staged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(existing: Existing, inputs: &[&Path]) -> OutputRules {
+        OutputRules { existing, inputs: inputs.iter().map(|path| path.to_path_buf()).collect() }
+    }
+
+    #[test]
+    fn inputs_are_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = dir.path().join("in.h5ad");
+        fs::write(&input, "x").unwrap();
+        let (soft, hard) = (dir.path().join("soft.h5ad"), dir.path().join("hard.h5ad"));
+        std::os::unix::fs::symlink(&input, &soft).unwrap();
+        fs::hard_link(&input, &hard).unwrap();
+        for target in [&input, &soft, &hard] {
+            let error =
+                check_target(target, TargetKind::File, &rules(Existing::Replace, &[&input]));
+            assert!(matches!(error, Err(MaterializeError::IsInput { .. })), "{target:?}");
+        }
+        let store = dir.path().join("in.zarr");
+        fs::create_dir(&store).unwrap();
+        fs::write(store.join("zarr.json"), "{}").unwrap();
+        let inside = store.join("out.h5ad");
+        for (target, kind) in [
+            (&inside, TargetKind::File),
+            (&store, TargetKind::Directory),
+            (&dir.path().to_path_buf(), TargetKind::Directory),
+        ] {
+            let error = check_target(target, kind, &rules(Existing::Replace, &[&store]));
+            assert!(matches!(error, Err(MaterializeError::IsInput { .. })), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn existing_outputs_are_refused_unless_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.h5ad");
+        fs::write(&target, "old").unwrap();
+        let refused = Staged::new(&target, TargetKind::File, &rules(Existing::Refuse, &[]));
+        assert!(matches!(refused, Err(MaterializeError::Exists { .. })));
+        let staged =
+            Staged::new(&target, TargetKind::File, &rules(Existing::Replace, &[])).unwrap();
+        fs::write(staged.path(), "new").unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "old");
+        staged.commit().unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_stores_are_replaced_by_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.zarr");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("thesis.tex"), "years of work").unwrap();
+        let replace = rules(Existing::Replace, &[]);
+        assert!(matches!(
+            Staged::new(&target, TargetKind::Directory, &replace),
+            Err(MaterializeError::NotReplaceable { .. })
+        ));
+        fs::write(target.join("zarr.json"), "{}").unwrap();
+        let staged = Staged::new(&target, TargetKind::Directory, &replace).unwrap();
+        fs::write(staged.path().join("zarr.json"), "new").unwrap();
+        staged.commit().unwrap();
+        assert_eq!(fs::read_to_string(target.join("zarr.json")).unwrap(), "new");
+        assert!(!target.join("thesis.tex").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_dropped_staging_file_is_gone_and_long_names_fit() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join(format!("{}.h5ad", "x".repeat(240)));
+        let staged = Staged::new(&target, TargetKind::File, &OutputRules::default()).unwrap();
+        fs::write(staged.path(), "half").unwrap();
+        assert!(staged.require_space(u64::MAX).is_err());
+        drop(staged);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
