@@ -1,0 +1,151 @@
+"""One comparison of anncat with anndata: inputs on disk, the oracle, the faces, a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import zarr
+
+import anncat
+import compare
+import intended
+
+FACES = ("mount", "mount2", "h5ad", "zarr")
+
+
+@contextlib.contextmanager
+def quiet():
+    """Without warnings: old formats, duplicated names and slashes are meant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def write(adata: ad.AnnData, path: Path, fmt: str, arguments: dict | None = None) -> None:
+    """Writes `adata` as it is (no column becomes categorical on the way)."""
+    arguments = dict(arguments or {})
+    shard = arguments.pop("shard", False)
+    consolidated = arguments.pop("consolidated", True)
+    with quiet(), ad.settings.override(allow_write_nullable_strings=True, auto_shard_zarr_v3=shard or None):
+        if fmt == "h5ad":
+            with h5py.File(path, "w") as file:
+                ad.io.write_elem(file, "/", adata, dataset_kwargs=arguments)
+        else:
+            # In memory first: zarr's own files cost a thread switch each.
+            store = zarr.storage.MemoryStore()
+            root = zarr.open_group(store, mode="w", zarr_format=int(fmt[-1]))
+            ad.io.write_elem(root, "/", adata)
+            if consolidated:
+                zarr.consolidate_metadata(store, zarr_format=int(fmt[-1]))
+            for key, value in store._store_dict.items():
+                (path / key).parent.mkdir(parents=True, exist_ok=True)
+                (path / key).write_bytes(value.to_bytes())
+
+
+def write_inputs(case, directory: Path) -> list[Path]:
+    """Writes the inputs of a case."""
+    paths = []
+    for i, (adata, (fmt, arguments)) in enumerate(zip(case.adatas, case.storage, strict=True)):
+        path = directory / (f"in{i}.h5ad" if fmt == "h5ad" else f"in{i}.zarr")
+        write(adata, path, fmt, arguments)
+        paths.append(path)
+    return paths
+
+
+def read(path: Path) -> ad.AnnData:
+    """Reads an input or a result as anndata does."""
+    with quiet():
+        return ad.read_h5ad(path) if str(path).endswith(".h5ad") else ad.read_zarr(path)
+
+
+def oracle(paths: list[Path], options: dict) -> intended.Expected:
+    """What should come out of the files at `paths`."""
+    with quiet():
+        return intended.expected([read(p) for p in paths], options)
+
+
+@dataclass
+class Finding:
+    """One face of one case that is wrong."""
+
+    face: str
+    kind: str
+    detail: str
+
+
+def check(paths: list[Path], options: dict, faces, directory: Path, *, check_sorted: bool = True, expected=None) -> list[Finding]:
+    """Compares every face with the oracle; leaves nothing behind."""
+    expected = expected or oracle(paths, options)
+    findings = []
+    for face in faces:
+        finding = check_face(paths, options, face, directory, expected, check_sorted=check_sorted)
+        if finding is not None:
+            findings.append(finding)
+    return findings
+
+
+def check_face(paths, options, face, directory: Path, expected, *, check_sorted=True) -> Finding | None:
+    """The verdict on one face, or None when all is right."""
+    env = {"XDG_CACHE_HOME": str(directory / "cache")}
+    try:
+        with _result(paths, options, face, directory, env) as path:
+            try:
+                actual = read(path)
+            except Exception as error:
+                return Finding(face, "unreadable", f"{type(error).__name__}: {error}"[:1500])
+            if expected.error is not None:
+                return Finding(face, "accepted", f"anndata raises {type(expected.error).__name__}: {expected.error}"[:600])
+            with quiet():
+                found = compare.differences(
+                    expected.adata, actual, sparse_format=expected.sparse_format, check_sorted=check_sorted
+                )
+            if found:
+                return Finding(face, "differs", str(found))
+    except anncat.Failed as failed:
+        left = _left_behind(face, directory)
+        if left:
+            return Finding(face, "left-behind", f"{left} after: {failed.stderr.strip()[-500:]}")
+        if failed.code != 1 or "panicked" in failed.stderr or "error: " not in failed.stderr:
+            return Finding(face, "crashed", str(failed))
+        if expected.error is None:
+            return Finding(face, "failed", failed.stderr.strip()[-800:])
+    except Exception as error:
+        return Finding(face, "broken", f"{type(error).__name__}: {error}"[:800])
+    finally:
+        for name in ("out.h5ad", "out.zarr", "mnt"):
+            _remove(directory / name)
+    return None
+
+
+@contextlib.contextmanager
+def _result(paths, options, face, directory, env):
+    if face in ("mount", "mount2"):
+        (directory / "mnt").mkdir(exist_ok=True)
+        extra = ["--zarr-format", "2"] if face == "mount2" else []
+        with anncat.mount(paths, options, *extra, at=directory / "mnt", env=env) as path:
+            yield path
+    else:
+        out = directory / f"out.{face}"
+        anncat.materialize(paths, out, options, env=env)
+        yield out
+
+
+def _left_behind(face: str, directory: Path) -> list[str]:
+    if face in ("mount", "mount2"):
+        mnt = directory / "mnt"
+        return ["a mount"] if anncat.is_mounted(mnt) else os.listdir(mnt)
+    return [n for n in os.listdir(directory) if "out" in n or n.endswith((".tmp", ".part"))]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

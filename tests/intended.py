@@ -1,0 +1,180 @@
+"""What anncat should give: `anndata.concat`, and where that cannot be written or fails, the table.
+
+`RULES` is the whole list of intended differences. Each is described in docs/SEMANTICS.md under the
+same name, and has a test of its own in test_intended.py. Anything else that differs is a defect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+RULES = {
+    "own-format": "sparse inputs that all have one format keep it",
+    "strings-missing": "a column of strings with missing values is a nullable-string-array",
+    "mixed-kinds": "a column that mixes kinds is strings",
+    "bools-missing": "a column of bools that a merge reindexed is a nullable-boolean",
+    "nullable-float": "nullable integers with floats are floats with NaN",
+    "dense-bool-filled": "a dense array of bools that is filled is float64",
+    "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
+}
+
+HELD = "__anncat_x__"
+
+
+@dataclass
+class Expected:
+    """What should come out: an object, or an error."""
+
+    adata: ad.AnnData | None = None
+    error: Exception | None = None
+    rules: set[str] = field(default_factory=set)
+    formats: dict[str, str] = field(default_factory=dict)
+
+    def sparse_format(self, path: str, fmt: str) -> str:
+        """The format that the sparse matrix at `path` should have."""
+        return self.formats.get(path, fmt)
+
+
+def concat_arguments(options: dict) -> dict:
+    """The arguments of `anndata.concat` among `options`."""
+    return {k: v for k, v in options.items() if k not in ("sparse_format", "keys_in_paths")}
+
+
+def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
+    """The right result for `adatas` (as read from the inputs) under `options`."""
+    out = Expected()
+    arguments = concat_arguments(options)
+    some_x = len({a.X is None for a in adatas}) == 2
+    if some_x:
+        out.rules.add("x-in-some")
+        adatas = [_x_as_layer(a) for a in adatas]
+    _formats(out, adatas, options)
+    try:
+        merged = ad.concat(adatas, **arguments)
+    except Exception as error:  # whatever it is, anncat must fail as well
+        out.error = error
+        return out
+    if some_x and HELD in merged.layers:
+        merged.X = merged.layers.pop(HELD)
+        if f"layers/{HELD}" in out.formats:
+            out.formats["X"] = out.formats.pop(f"layers/{HELD}")
+    out.adata = _storable(merged, out.rules)
+    return out
+
+
+def _x_as_layer(adata: ad.AnnData) -> ad.AnnData:
+    """X where anndata knows what to do when some lack it: among the layers (anndata 0.13's rule)."""
+    adata = adata.copy()
+    if adata.X is not None:
+        adata.layers[HELD] = adata.X
+        adata.X = None
+    return adata
+
+
+def _formats(out: Expected, adatas, options) -> None:
+    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
+    wanted = options.get("sparse_format", "auto")
+
+    def note(path: str, elements: list) -> None:
+        formats = {e.format if sparse.issparse(e) else "other" for e in elements}
+        if formats == {"other"}:
+            return
+        if wanted != "auto":
+            out.formats[path] = wanted
+        elif formats == {"csc"}:
+            out.formats[path] = "csc"
+            out.rules.add("own-format")
+        else:
+            out.formats[path] = "csr"
+
+    note("X", [a.X for a in adatas if a.X is not None] or [None])
+    for mapping in ("layers", f"{axis}m"):
+        for key in {k for a in adatas for k in getattr(a, mapping)}:
+            note(f"{mapping}/{key}", [getattr(a, mapping)[key] for a in adatas if key in getattr(a, mapping)])
+    if all(a.raw is not None for a in adatas):
+        note("raw/X", [a.raw.X for a in adatas])
+    for key in {k for a in adatas for k in getattr(a, f"{axis}p")}:
+        out.formats[f"{axis}p/{key}"] = "csr"
+
+
+def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
+    """`adata` with what no file can hold replaced by what the rules say."""
+    adata.obs = _frame(adata.obs, rules)
+    adata.var = _frame(adata.var, rules)
+    for mapping in (adata.layers, adata.obsm, adata.varm):
+        for key in list(mapping):
+            value = mapping[key]
+            if isinstance(value, pd.DataFrame):
+                mapping[key] = _frame(value, rules)
+            elif isinstance(value, np.ndarray):
+                mapping[key] = _dense(value, rules)
+    if isinstance(adata.X, np.ndarray):
+        adata.X = _dense(adata.X, rules)
+    if adata.raw is not None:
+        x = adata.raw.X
+        raw = ad.AnnData(
+            X=_dense(x, rules) if isinstance(x, np.ndarray) else x,
+            var=_frame(adata.raw.var, rules),
+            obs=adata.obs[[]],
+        )
+        for key, value in adata.raw.varm.items():
+            raw.varm[key] = _dense(value, rules) if isinstance(value, np.ndarray) else value
+        adata.raw = raw
+    return adata
+
+
+def _dense(array: np.ndarray, rules: set[str]) -> np.ndarray:
+    if array.dtype == object and not any(isinstance(v, str) for v in array.ravel()):
+        rules.add("dense-bool-filled")
+        return array.astype(np.float64)
+    return array
+
+
+def _frame(frame: pd.DataFrame, rules: set[str]) -> pd.DataFrame:
+    columns = {name: _column(frame[name], rules) for name in frame.columns}
+    out = pd.DataFrame(columns, index=frame.index)
+    out.columns = frame.columns
+    return out
+
+
+def _column(column: pd.Series, rules: set[str]) -> pd.Series:
+    if isinstance(column.dtype, (pd.Float64Dtype, pd.Float32Dtype)):
+        rules.add("nullable-float")
+        values = column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=np.nan)
+        return pd.Series(values, index=column.index)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _categories(column, rules)
+    if column.dtype != object:
+        return column
+    missing = column.isna().to_numpy()
+    present = [v for v, m in zip(column, missing, strict=True) if not m]
+    if all(isinstance(v, str) for v in present):
+        if not missing.any():
+            return column
+        rules.add("strings-missing")
+    elif all(isinstance(v, (bool, np.bool_)) for v in present):
+        rules.add("bools-missing")
+        values = [None if m else bool(v) for v, m in zip(column, missing, strict=True)]
+        return pd.Series(pd.array(values, dtype="boolean"), index=column.index)
+    else:
+        rules.add("mixed-kinds")
+    values = [None if m else v if isinstance(v, str) else str(v) for v, m in zip(column, missing, strict=True)]
+    if missing.any():
+        return pd.Series(pd.array(values, dtype="string"), index=column.index)
+    return pd.Series(np.array(values, dtype=object), index=column.index)
+
+
+def _categories(column: pd.Series, rules: set[str]) -> pd.Series:
+    categories = column.cat.categories
+    if categories.dtype != object or all(isinstance(c, str) for c in categories):
+        return column
+    if all(isinstance(c, (bool, np.bool_)) for c in categories):
+        return column
+    rules.add("mixed-kinds")
+    names = [str(c) for c in categories]
+    return column.cat.rename_categories(dict(zip(categories, names, strict=True)))
