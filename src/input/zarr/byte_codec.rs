@@ -1,0 +1,155 @@
+//! Codecs from bytes to bytes: compressors, checksums, shuffles.
+//!
+//! The common ones are decoded straight into the caller's buffer by the libraries that are fastest
+//! at it; every other one, and everything those refuse, goes through the zarrs crate, which is the
+//! reference. Nothing here trusts a length that a chunk states about itself.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
+use zarrs::array::codec::api::{
+    BytesRepresentation, BytesToBytesCodecTraits, Codec, CodecMetadata, CodecOptions,
+};
+use zarrs::metadata::v2::MetadataV2;
+use zarrs::metadata::v3::MetadataV3;
+
+use super::inflate;
+
+/// A codec from bytes to bytes.
+#[derive(Debug)]
+pub(super) enum ByteCodec {
+    Blosc,
+    Zstd,
+    Gzip(Arc<dyn BytesToBytesCodecTraits>),
+    Zlib(Arc<dyn BytesToBytesCodecTraits>),
+    Lz4,
+    Other(Arc<dyn BytesToBytesCodecTraits>),
+}
+
+impl ByteCodec {
+    fn new(name: &str, codec: Codec) -> Result<Self, String> {
+        let Codec::BytesToBytes(codec) = codec else {
+            return Err(format!("the codec \"{name}\" is not read here"));
+        };
+        Ok(match name {
+            "gzip" => Self::Gzip(codec),
+            "zlib" => Self::Zlib(codec),
+            _ => Self::Other(codec),
+        })
+    }
+
+    fn native(name: &str) -> Option<Self> {
+        match name {
+            "blosc" => Some(Self::Blosc),
+            "zstd" => Some(Self::Zstd),
+            "lz4" => Some(Self::Lz4),
+            _ => None,
+        }
+    }
+
+    /// A numcodecs configuration: `{"id": "zlib", "level": 1}`.
+    pub(super) fn from_v2(config: &Value) -> Result<Self, String> {
+        let id = config.get("id").and_then(Value::as_str).unwrap_or_default();
+        if let Some(codec) = Self::native(id) {
+            return Ok(codec);
+        }
+        let unknown =
+            |why: &dyn std::fmt::Display| format!("the codec \"{id}\" is not read: {why}");
+        let metadata: MetadataV2 =
+            serde_json::from_value(config.clone()).map_err(|error| unknown(&error))?;
+        let codec =
+            Codec::from_metadata(CodecMetadata::V2(&metadata)).map_err(|error| unknown(&error))?;
+        Self::new(id, codec)
+    }
+
+    /// A v3 codec: a name, or a name with a configuration.
+    pub(super) fn from_v3(config: &Value) -> Result<Self, String> {
+        let name = codec_name(config);
+        if let Some(codec) = Self::native(name) {
+            return Ok(codec);
+        }
+        let unknown =
+            |why: &dyn std::fmt::Display| format!("the codec \"{name}\" is not read: {why}");
+        let metadata: MetadataV3 =
+            serde_json::from_value(config.clone()).map_err(|error| unknown(&error))?;
+        let codec =
+            Codec::from_metadata(CodecMetadata::V3(&metadata)).map_err(|error| unknown(&error))?;
+        Self::new(name, codec)
+    }
+
+    /// Decodes to exactly the length of `out`.
+    pub(super) fn decode_into(&self, encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+        let known = match self {
+            Self::Blosc => inflate::blosc(encoded, out),
+            Self::Zstd => inflate::zstd(encoded, out),
+            Self::Lz4 => inflate::lz4(encoded, out),
+            // Files of several members are legal and only the reference reads them.
+            Self::Gzip(codec) => inflate::gzip(encoded, out)
+                .or_else(|_| Self::through_zarrs(codec.as_ref(), encoded, Some(out.len()), out)),
+            Self::Zlib(codec) => inflate::zlib(encoded, out)
+                .or_else(|_| Self::through_zarrs(codec.as_ref(), encoded, Some(out.len()), out)),
+            Self::Other(codec) => {
+                Self::through_zarrs(codec.as_ref(), encoded, Some(out.len()), out)
+            }
+        };
+        known.map_err(|why| format!("the chunk cannot be decoded: {why}"))
+    }
+
+    fn through_zarrs(
+        codec: &dyn BytesToBytesCodecTraits,
+        encoded: &[u8],
+        len: Option<usize>,
+        out: &mut [u8],
+    ) -> Result<(), String> {
+        let decoded = reference(codec, encoded, len)?;
+        if decoded.len() != out.len() {
+            return Err(format!("it holds {} bytes, expected {}", decoded.len(), out.len()));
+        }
+        out.copy_from_slice(&decoded);
+        Ok(())
+    }
+
+    /// Decodes to whatever length it has, up to `limit`.
+    pub(super) fn decode(&self, encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+        let decoded = match self {
+            Self::Blosc => inflate::growing(inflate::blosc_len(encoded)?, limit, |out| {
+                inflate::blosc(encoded, out).map(|()| out.len())
+            }),
+            Self::Zstd => inflate::zstd_vec(encoded, limit),
+            Self::Lz4 => inflate::growing(inflate::lz4_len(encoded)?, limit, |out| {
+                inflate::lz4(encoded, out).map(|()| out.len())
+            }),
+            Self::Gzip(codec) | Self::Zlib(codec) | Self::Other(codec) => {
+                reference(codec.as_ref(), encoded, None)
+            }
+        };
+        decoded.map_err(|why| format!("the chunk cannot be decoded: {why}"))
+    }
+}
+
+/// Decodes through zarrs. A panic in there is an error like any other: chunks may hold anything.
+fn reference(
+    codec: &dyn BytesToBytesCodecTraits,
+    encoded: &[u8],
+    len: Option<usize>,
+) -> Result<Vec<u8>, String> {
+    let representation = len.map_or(BytesRepresentation::UnboundedSize, |len| {
+        BytesRepresentation::FixedSize(len as u64)
+    });
+    let decode = || {
+        codec
+            .decode(Cow::Borrowed(encoded), &representation, &CodecOptions::default())
+            .map(Cow::into_owned)
+            .map_err(|error| error.to_string())
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err("the decoder failed".to_owned()))
+}
+
+/// The name of a v3 codec, without the prefix that numcodecs' codecs carry.
+pub(super) fn codec_name(config: &Value) -> &str {
+    let name = config.as_str().or_else(|| config.get("name").and_then(Value::as_str));
+    let name = name.unwrap_or_default();
+    name.strip_prefix("numcodecs.").unwrap_or(name)
+}

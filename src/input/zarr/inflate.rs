@@ -1,0 +1,141 @@
+//! Decompressors that write into a buffer of known length. None of them allocates by what the
+//! compressed bytes claim.
+
+use std::cell::RefCell;
+use std::io::Read as _;
+
+use libdeflater::Decompressor;
+
+thread_local! {
+    static DEFLATE: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    static ZSTD: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn exact(found: usize, out: &[u8]) -> Result<(), String> {
+    if found == out.len() {
+        Ok(())
+    } else {
+        Err(format!("it holds {found} bytes, expected {}", out.len()))
+    }
+}
+
+/// A gzip file of one member.
+pub(super) fn gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let found = DEFLATE.with_borrow_mut(|deflate| deflate.gzip_decompress(encoded, out));
+    exact(found.map_err(|error| error.to_string())?, out)
+}
+
+/// A zlib stream.
+pub(super) fn zlib(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let found = DEFLATE.with_borrow_mut(|deflate| deflate.zlib_decompress(encoded, out));
+    exact(found.map_err(|error| error.to_string())?, out)
+}
+
+/// One or more zstd frames.
+pub(super) fn zstd(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let found = ZSTD.with_borrow_mut(|zstd| {
+        let zstd = match zstd {
+            Some(zstd) => zstd,
+            None => zstd.insert(zstd::bulk::Decompressor::new()?),
+        };
+        zstd.decompress_to_buffer(encoded, out)
+    });
+    exact(found.map_err(|error| error.to_string())?, out)
+}
+
+/// zstd of unknown length, up to `limit`.
+pub(super) fn zstd_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    let decoder = zstd::stream::Decoder::new(encoded).map_err(|error| error.to_string())?;
+    let read = decoder.take(limit as u64 + 1).read_to_end(&mut out);
+    read.map_err(|error| error.to_string())?;
+    if out.len() > limit {
+        return Err(format!("it holds more than {limit} bytes"));
+    }
+    Ok(out)
+}
+
+/// numcodecs' lz4: the decoded length in four little-endian bytes, then one raw block.
+pub(super) fn lz4(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let block = encoded.get(4..).ok_or("it is truncated")?;
+    let found = lz4_flex::block::decompress_into(block, out).map_err(|error| error.to_string())?;
+    exact(found, out)
+}
+
+/// The length that an lz4 chunk states.
+pub(super) fn lz4_len(encoded: &[u8]) -> Result<usize, String> {
+    let len = encoded.first_chunk().ok_or("it is truncated")?;
+    Ok(u32::from_le_bytes(*len) as usize)
+}
+
+/// The length that a blosc chunk states, once its header is consistent.
+pub(super) fn blosc_len(encoded: &[u8]) -> Result<usize, String> {
+    let mut len = 0_usize;
+    // SAFETY: the pointer and the length are those of one slice; the function reads inside of it.
+    let status = unsafe {
+        blosc_src::blosc_cbuffer_validate(encoded.as_ptr().cast(), encoded.len(), &raw mut len)
+    };
+    if status == 0 { Ok(len) } else { Err("its blosc header is damaged".to_owned()) }
+}
+
+/// A blosc chunk.
+pub(super) fn blosc(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    exact(blosc_len(encoded)?, out)?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: the header was validated against the slice's length just above, and the function
+    // writes at most `out.len()` bytes. One thread: chunks are decoded in parallel already.
+    let found = unsafe {
+        blosc_src::blosc_decompress_ctx(
+            encoded.as_ptr().cast(),
+            out.as_mut_ptr().cast(),
+            out.len(),
+            1,
+        )
+    };
+    match usize::try_from(found) {
+        Ok(found) => exact(found, out),
+        Err(_) => Err("its blosc blocks are damaged".to_owned()),
+    }
+}
+
+/// Decodes into a new buffer of the length that the chunk states, if that is below `limit`.
+pub(super) fn growing(
+    len: usize,
+    limit: usize,
+    decode: impl FnOnce(&mut [u8]) -> Result<usize, String>,
+) -> Result<Vec<u8>, String> {
+    if len > limit {
+        return Err(format!("it holds {len} bytes, more than {limit}"));
+    }
+    let mut out = super::codec::zeroed(len)?;
+    decode(&mut out)?;
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_an_error_for_every_decoder() {
+        let noise: Vec<u8> =
+            (0..500_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for len in [0, 1, 3, 15, 16, 17, 40, 500] {
+            let (noise, mut out) = (&noise[..len], vec![0; 100]);
+            assert!(gzip(noise, &mut out).is_err());
+            assert!(zlib(noise, &mut out).is_err());
+            assert!(zstd(noise, &mut out).is_err());
+            assert!(blosc(noise, &mut out).is_err());
+            assert!(lz4(noise, &mut out).is_err());
+        }
+    }
+
+    #[test]
+    fn a_zstd_bomb_stops_at_the_limit() {
+        let bomb = zstd::bulk::compress(&vec![0; 1 << 20], 1).unwrap();
+        assert!(zstd_vec(&bomb, 1000).is_err());
+        assert_eq!(zstd_vec(&bomb, 1 << 20).map(|out| out.len()), Ok(1 << 20));
+    }
+}

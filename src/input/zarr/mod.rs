@@ -1,0 +1,125 @@
+//! Zarr directories, v2 and v3, sharded or not, consolidated or not.
+//!
+//! A store is walked once, eagerly: groups, attributes and array headers. Data is read when asked
+//! for. Numbers, records and text of every kind that AnnData files hold are read here; chunks are
+//! decoded by this module and, what it does not decode itself, by the zarrs crate.
+//!
+//! What holds: a read that succeeds returned what the store held when it was opened; anything that
+//! changed since is [`crate::base::ReadError::Changed`] (see `place`), and bytes that contradict the
+//! metadata are [`crate::base::ReadError::Corrupt`], never a panic.
+
+mod attrs;
+mod byte_codec;
+mod chunks;
+mod codec;
+mod digest;
+mod documents;
+mod element;
+mod elements;
+mod header;
+mod inflate;
+mod place;
+mod record;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use self::chunks::Chunks;
+use self::documents::{Format, Kind, NodeDocument};
+use self::element::Element;
+use self::elements::Numbers;
+use self::header::Header;
+use self::place::{Moment, Place};
+use self::text::{PaddedText, VlenText};
+use super::{OpenError, Source};
+use crate::io::Context;
+use crate::tree::{ArrayNode, Data, Group, Node};
+
+/// Opens a zarr directory.
+///
+/// Children stand in the order of the consolidated metadata, as zarr-python and so anndata see them.
+/// Without consolidated metadata zarr-python has no order of its own; then it is the one that it
+/// would consolidate in: by name, without regard to case.
+///
+/// # Errors
+/// The directory is missing, cannot be read, is no zarr group, or its metadata is damaged. An array
+/// that cannot be read is no error: it is [`Data::Unreadable`].
+pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
+    // Before anything is looked at: what is written from here on counts as a change.
+    let opened = Moment::now();
+    let (format, root) = documents::read(path)?;
+    let store = Store { path: Arc::from(path), format, opened, context };
+    let root = store.group(root, path, "");
+    let identity = digest::identity(path).map_err(|error| OpenError::system(path, error))?;
+    Ok(Source { path: path.to_owned(), root, identity })
+}
+
+/// What all nodes of one store share.
+struct Store<'a> {
+    path: Arc<Path>,
+    format: Format,
+    opened: Moment,
+    context: &'a Arc<Context>,
+}
+
+impl Store<'_> {
+    fn group(&self, document: NodeDocument, dir: &Path, element: &str) -> Group {
+        let children = document.children.into_iter().map(|(name, child)| {
+            let dir = dir.join(&name);
+            let element = format!("{element}/{name}");
+            let node = match child.kind {
+                Kind::Group => Node::Group(self.group(child, &dir, &element)),
+                Kind::Array => Node::Array(self.array(child, &dir, element)),
+            };
+            (name, node)
+        });
+        Group { children: children.collect(), attrs: document.attrs }
+    }
+
+    fn array(&self, document: NodeDocument, dir: &Path, element: String) -> ArrayNode {
+        let place = Place {
+            store: Arc::clone(&self.path),
+            element,
+            dir: dir.to_owned(),
+            document: self.format.array_document(),
+            opened: self.opened,
+        };
+        let data = self.data(&document, place).unwrap_or_else(Data::Unreadable);
+        ArrayNode { attrs: document.attrs, data }
+    }
+
+    fn data(&self, document: &NodeDocument, place: Place) -> Result<Data, String> {
+        let mut header = match self.format {
+            Format::V2 => Header::from_v2(&document.fields)?,
+            Format::V3 => Header::from_v3(&document.fields)?,
+        };
+        // zarr-python's nested stores did not always record how their chunks are called.
+        if self.format == Format::V2
+            && header.shape.len() > 1
+            && !document.fields.contains_key("dimension_separator")
+            && place.dir.join("0").is_dir()
+        {
+            header.keys.separator = '/';
+        }
+        let is_text = matches!(header.element, Element::VlenText);
+        if is_text != header.codecs.is_text() {
+            return Err("the data type and the codecs contradict each other".to_owned());
+        }
+        let element = header.element.clone();
+        let chunks = Chunks::new(header, place, self.context);
+        let unread = || "elements of this kind are not read".to_owned();
+        Ok(match element {
+            Element::Number { .. } => {
+                Data::Fixed(Arc::new(Numbers::new(chunks).ok_or_else(unread)?))
+            }
+            Element::VlenText => Data::Text(Arc::new(VlenText::new(chunks))),
+            Element::FixedText(_) => {
+                Data::Text(Arc::new(PaddedText::new(chunks).ok_or_else(unread)?))
+            }
+            Element::Record { .. } => Data::Record(Arc::new(record::read(chunks)?)),
+        })
+    }
+}
