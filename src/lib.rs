@@ -8,5 +8,7 @@ pub mod anndata;
 pub mod array;
 pub mod base;
 pub mod concat;
+pub mod face;
+pub mod fuse;
 pub mod materialize;
 pub mod tree;

@@ -1,0 +1,115 @@
+//! Faces: read-only trees of virtual files over a [`crate::tree::Group`].
+//!
+//! A [`Face`] knows neither where its arrays come from nor who reads its files (FUSE today). Its
+//! entries are numbered by arithmetic, so that nothing grows with the number of files, and a file's
+//! length is known without reading an input wherever the format allows it.
+
+mod block;
+pub mod zarr;
+
+use crate::base::ReadError;
+
+pub use block::Block;
+
+/// Number of an entry of one face; from 1 to [`Face::num_entries`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(pub u64);
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Directory {
+        /// How many of its entries are directories.
+        num_subdirectories: u64,
+    },
+    /// A file.
+    File {
+        /// Length in bytes. `None` only in listings, where finding it out would take reading.
+        len_bytes: Option<u64>,
+    },
+}
+
+/// A file or directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub id: EntryId,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// An entry with its name, as directories list it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// The entry; the length of a file may be left out.
+    pub entry: Entry,
+}
+
+/// A read-only tree of files, which never changes.
+///
+/// What holds: the entries that [`Face::list`] gives are exactly those that [`Face::lookup`] finds;
+/// any range of a file read alone equals the same slice of the whole file; everything may be called
+/// from any thread.
+pub trait Face: Send + Sync {
+    /// The top of the tree: a directory, or the only file.
+    fn root(&self) -> EntryId;
+
+    /// How many numbers are in use: every id lies in `1..=num_entries()`.
+    fn num_entries(&self) -> u64;
+
+    /// Bytes of all files whose length is known without reading an input.
+    fn total_bytes(&self) -> u64;
+
+    /// The entry of a number, or nothing. A file's length is always given.
+    ///
+    /// # Errors
+    /// Those of reading, for the few files whose length depends on their content.
+    fn entry(&self, id: EntryId) -> Result<Option<Entry>, ReadError>;
+
+    /// The entry of a name in a directory, or nothing. A file's length is always given.
+    ///
+    /// # Errors
+    /// As [`Face::entry`].
+    fn lookup(&self, dir: EntryId, name: &str) -> Result<Option<Entry>, ReadError>;
+
+    /// The entries of a directory, from the `from`-th on; `None` when `dir` is not a directory.
+    /// Costs nothing but what is taken from the iterator.
+    fn list(&self, dir: EntryId, from: u64) -> Option<Box<dyn Iterator<Item = Listed> + '_>>;
+
+    /// Fills `out` with the bytes of a file from `at` on, and says how many there were: fewer than
+    /// asked for only at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    fn read_at(&self, file: EntryId, at: u64, out: &mut [u8]) -> Result<usize, ReadError>;
+}
+
+/// Why a tree cannot be presented.
+#[derive(Debug, thiserror::Error)]
+pub enum FaceError {
+    /// A name that no file can have.
+    #[error("{path}: the name {name:?} cannot be that of a file: {why}\n  hint: rename the element in the inputs, or write the result into an .h5ad file", path = or_root(.path))]
+    Name {
+        /// The group that holds the name.
+        path: String,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Data that the format cannot express or that an input could not give.
+    #[error("{path}: {what}", path = or_root(.path))]
+    Unpresentable {
+        /// The element.
+        path: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+}
+
+fn or_root(path: &str) -> &str {
+    if path.is_empty() { "/" } else { path }
+}

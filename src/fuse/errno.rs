@@ -1,0 +1,79 @@
+//! Errors as the numbers that readers of the mount see, and as lines in the log.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use fuser::Errno;
+
+use crate::base::ReadError;
+
+/// The errno of a failed read.
+fn of_read_error(error: &ReadError) -> Errno {
+    match error {
+        ReadError::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_i32),
+        ReadError::Changed { .. } => Errno::ESTALE,
+        ReadError::Corrupt { .. } => Errno::EIO,
+        ReadError::Unsupported { .. } => Errno::EOPNOTSUPP,
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub enum Refusal {
+    /// No such file; expected, and not logged.
+    Absent,
+    /// The request does not fit the entry.
+    Wrong(Errno),
+    /// Reading failed.
+    Read(ReadError),
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// Runs one request. A failed read or a panic becomes an errno and a line in the log: the session
+/// must go on, or the mount is dead for everyone.
+pub fn guard<T>(
+    request: &str,
+    inode: u64,
+    answer: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<T, Errno> {
+    match catch_unwind(AssertUnwindSafe(answer)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(Refusal::Absent)) => Err(Errno::ENOENT),
+        Ok(Err(Refusal::Wrong(errno))) => Err(errno),
+        Ok(Err(Refusal::Read(error))) => {
+            log::error!("{error}");
+            Err(of_read_error(&error))
+        }
+        Err(payload) => {
+            let what = payload
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| payload.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            log::error!("{request} of inode {inode}: a defect of anncat, please report: {what}");
+            Err(Errno::EIO)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_and_panics_become_errno() {
+        let refuse = |refusal: Refusal| guard::<()>("read", 1, || Err(refusal)).unwrap_err();
+        let changed = ReadError::Changed { file: "a.h5ad".into() };
+        assert_eq!(refuse(changed.into()).code(), libc::ESTALE);
+        assert_eq!(refuse(ReadError::corrupt("a", "X", "short").into()).code(), libc::EIO);
+        let denied = std::io::Error::from_raw_os_error(libc::EACCES);
+        assert_eq!(refuse(ReadError::io("a", "X", denied).into()).code(), libc::EACCES);
+        assert_eq!(refuse(Refusal::Absent).code(), libc::ENOENT);
+        let panicked = guard::<()>("read", 1, || panic!("oh"));
+        assert_eq!(panicked.unwrap_err().code(), libc::EIO);
+    }
+}

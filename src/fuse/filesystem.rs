@@ -1,0 +1,377 @@
+//! Answers to FUSE's requests, over the exported faces.
+//!
+//! Inode 1 is the top directory; each export's entries follow in one run of numbers. Replies to
+//! reads have full length or are errors: a short one in the middle would shrink the file in the
+//! kernel's eyes for good. Nothing ever changes, so the kernel may keep everything.
+
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fuser::{
+    AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
+    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+};
+
+use crate::face::{Entry, EntryId, EntryKind, Face};
+
+use super::Export;
+use super::errno::{Refusal, guard};
+
+/// How long the kernel may believe what it was told: nothing changes while the mount stands.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const TOP: u64 = 1;
+const BLOCK_BYTES: u32 = 4096;
+/// Pages ahead that the kernel may ask for at once, in bytes.
+const READAHEAD_BYTES: u32 = 1 << 20;
+
+/// The exported faces as a file system.
+pub struct FaceFs {
+    exports: Vec<Placed>,
+    attr: Template,
+}
+
+/// An export and the inode before its first.
+struct Placed {
+    name: String,
+    face: Arc<dyn Face>,
+    base: u64,
+}
+
+/// What all attributes have in common.
+struct Template {
+    uid: u32,
+    gid: u32,
+    modified: SystemTime,
+}
+
+/// An inode: the top, or an entry of an export.
+enum Target<'a> {
+    Top,
+    Entry(&'a Placed, EntryId),
+}
+
+impl FaceFs {
+    pub fn new(exports: Vec<Export>, modified: SystemTime) -> Self {
+        let mut base = TOP;
+        let exports = exports
+            .into_iter()
+            .map(|export| {
+                let placed = Placed { name: export.name, face: export.face, base };
+                base += placed.face.num_entries();
+                placed
+            })
+            .collect();
+        // SAFETY: both calls only return numbers of this process and cannot fail.
+        let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+        Self { exports, attr: Template { uid, gid, modified } }
+    }
+
+    fn target(&self, inode: u64) -> Result<Target<'_>, Refusal> {
+        if inode == TOP {
+            return Ok(Target::Top);
+        }
+        let placed = self
+            .exports
+            .iter()
+            .rfind(|placed| placed.base < inode)
+            .filter(|placed| inode - placed.base <= placed.face.num_entries())
+            .ok_or(Refusal::Absent)?;
+        Ok(Target::Entry(placed, EntryId(inode - placed.base)))
+    }
+
+    fn getattr(&self, inode: u64) -> Result<FileAttr, Refusal> {
+        match self.target(inode)? {
+            Target::Top => Ok(self.attr.directory(TOP, self.exports.len() as u64)),
+            Target::Entry(placed, id) => {
+                let entry = placed.face.entry(id)?.ok_or(Refusal::Absent)?;
+                Ok(self.attr.of(placed, entry))
+            }
+        }
+    }
+
+    fn lookup(&self, parent: u64, name: &OsStr) -> Result<FileAttr, Refusal> {
+        // Every name in a face is UTF-8.
+        let name = name.to_str().ok_or(Refusal::Absent)?;
+        match self.target(parent)? {
+            Target::Top => {
+                let placed = self
+                    .exports
+                    .iter()
+                    .find(|export| export.name == name)
+                    .ok_or(Refusal::Absent)?;
+                self.getattr(placed.inode(placed.face.root()))
+            }
+            Target::Entry(placed, dir) => {
+                let entry = placed.face.lookup(dir, name)?.ok_or(Refusal::Absent)?;
+                Ok(self.attr.of(placed, entry))
+            }
+        }
+    }
+
+    fn read(&self, inode: u64, at: u64, out: &mut [u8]) -> Result<usize, Refusal> {
+        match self.target(inode)? {
+            Target::Top => Err(Refusal::Wrong(Errno::EISDIR)),
+            Target::Entry(placed, id) => Ok(placed.face.read_at(id, at, out)?),
+        }
+    }
+
+    /// Gives the entries of a directory from an offset on, until `add` is full. `add` gets the next
+    /// entry's offset, the name, the attributes, and how long they hold: not at all where the size
+    /// would have taken reading, so that the kernel asks again before it uses it.
+    fn list(
+        &self,
+        inode: u64,
+        offset: u64,
+        mut add: impl FnMut(u64, &str, FileAttr, Duration) -> bool,
+    ) -> Result<(), Refusal> {
+        let target = self.target(inode)?;
+        // The kernel takes only the names of these two.
+        let this = self.attr.directory(inode, 0);
+        for (n, name) in [(0, "."), (1, "..")] {
+            if offset <= n && add(n + 1, name, this, FOREVER) {
+                return Ok(());
+            }
+        }
+        let from = offset.saturating_sub(2);
+        match target {
+            Target::Top => {
+                for (n, placed) in self.exports.iter().enumerate().skip(from as usize) {
+                    let attr = self.getattr(placed.inode(placed.face.root()))?;
+                    if add(n as u64 + 3, &placed.name, attr, FOREVER) {
+                        break;
+                    }
+                }
+            }
+            Target::Entry(placed, dir) => {
+                let listed = placed.face.list(dir, from).ok_or(Refusal::Wrong(Errno::ENOTDIR))?;
+                for (n, listed) in (from..).zip(listed) {
+                    let attr = self.attr.of(placed, listed.entry);
+                    let holds = match listed.entry.kind {
+                        EntryKind::File { len_bytes: None } => Duration::ZERO,
+                        _ => FOREVER,
+                    };
+                    if add(n + 3, &listed.name, attr, holds) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Placed {
+    fn inode(&self, id: EntryId) -> u64 {
+        self.base + id.0
+    }
+}
+
+impl Template {
+    fn of(&self, placed: &Placed, entry: Entry) -> FileAttr {
+        let inode = placed.inode(entry.id);
+        match entry.kind {
+            EntryKind::Directory { num_subdirectories } => {
+                self.directory(inode, num_subdirectories)
+            }
+            EntryKind::File { len_bytes } => self.file(inode, len_bytes.unwrap_or(0)),
+        }
+    }
+
+    fn directory(&self, inode: u64, num_subdirectories: u64) -> FileAttr {
+        let links = u32::try_from(num_subdirectories).unwrap_or(u32::MAX).saturating_add(2);
+        FileAttr {
+            kind: FileType::Directory,
+            perm: 0o555,
+            nlink: links,
+            ..self.file(inode, u64::from(BLOCK_BYTES))
+        }
+    }
+
+    fn file(&self, inode: u64, size: u64) -> FileAttr {
+        FileAttr {
+            ino: INodeNo(inode),
+            size,
+            blocks: size.div_ceil(512),
+            atime: self.modified,
+            mtime: self.modified,
+            ctime: self.modified,
+            crtime: self.modified,
+            kind: FileType::RegularFile,
+            perm: 0o444,
+            nlink: 1,
+            uid: self.uid,
+            gid: self.gid,
+            rdev: 0,
+            blksize: BLOCK_BYTES,
+            flags: 0,
+        }
+    }
+}
+
+thread_local! {
+    /// Each session thread's buffer for replies, so that a read does not ask for fresh memory.
+    static REPLY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Filesystem for FaceFs {
+    fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for flag in [
+            InitFlags::FUSE_NO_OPEN_SUPPORT,
+            InitFlags::FUSE_NO_OPENDIR_SUPPORT,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_DO_READDIRPLUS,
+        ] {
+            // An older kernel lacks some; everything works without them, only slower.
+            if config.add_capabilities(flag).is_err() {
+                log::debug!("the kernel lacks {flag:?}");
+            }
+        }
+        if let Err(most) = config.set_max_readahead(READAHEAD_BYTES) {
+            let _ = config.set_max_readahead(most);
+        }
+        let _ = config.set_max_background(64);
+        Ok(())
+    }
+
+    fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        match guard("lookup", parent.0, || self.lookup(parent.0, name)) {
+            Ok(attr) => reply.entry(&FOREVER, &attr, Generation(0)),
+            Err(errno) if errno.code() == libc::ENOENT => {
+                // Inode 0 tells the kernel to remember that there is no such name.
+                let attr = self.attr.file(0, 0);
+                reply.entry(&FOREVER, &attr, Generation(0));
+            }
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn getattr(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        _handle: Option<FileHandle>,
+        reply: ReplyAttr,
+    ) {
+        match guard("getattr", inode.0, || self.getattr(inode.0)) {
+            Ok(attr) => reply.attr(&FOREVER, &attr),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn open(&self, _request: &Request, _inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        // With NO_OPEN_SUPPORT, ENOSYS means: never ask again, and keep pages. Only the first open
+        // of a mount gets here, and the kernel has refused writers already (the mount is
+        // read-only).
+        let _ = flags;
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn read(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        _handle: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        REPLY.with_borrow_mut(|buffer| {
+            let size = size as usize;
+            if buffer.len() < size {
+                buffer.resize(size, 0);
+            }
+            let out = &mut buffer[..size];
+            match guard("read", inode.0, || self.read(inode.0, offset, out)) {
+                Ok(len) => reply.data(&buffer[..len]),
+                Err(errno) => reply.error(errno),
+            }
+        });
+    }
+
+    fn readdir(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        _handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let listed = guard("readdir", inode.0, || {
+            self.list(inode.0, offset, |next, name, attr, _| {
+                reply.add(attr.ino, next, attr.kind, name)
+            })
+        });
+        match listed {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _request: &Request,
+        inode: INodeNo,
+        _handle: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let listed = guard("readdirplus", inode.0, || {
+            self.list(inode.0, offset, |next, name, attr, holds| {
+                reply.add(attr.ino, next, name, &holds, &attr, Generation(0))
+            });
+                reply.add(INodeNo(inode), next, name, &FOREVER, &attr, Generation(0))
+            })
+        });
+        match listed {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
+        let bytes = self
+            .exports
+            .iter()
+            .fold(0u64, |sum, export| sum.saturating_add(export.face.total_bytes()));
+        let files = self
+            .exports
+            .iter()
+            .fold(TOP, |sum, export| sum.saturating_add(export.face.num_entries()));
+        let blocks = bytes.div_ceil(u64::from(BLOCK_BYTES));
+        reply.statfs(blocks, 0, 0, files, 0, BLOCK_BYTES, 255, BLOCK_BYTES);
+    }
+
+    fn access(&self, _request: &Request, _inode: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+        if mask.contains(AccessFlags::W_OK) {
+            reply.error(Errno::EROFS);
+        } else {
+            reply.ok();
+        }
+    }
+
+    fn getxattr(
+        &self,
+        _request: &Request,
+        _inode: INodeNo,
+        _name: &OsStr,
+        _size: u32,
+        reply: ReplyXattr,
+    ) {
+        // ENOSYS: the kernel answers by itself from now on.
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn listxattr(&self, _request: &Request, _inode: INodeNo, _size: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+}

@@ -1,0 +1,63 @@
+//! Faces as a mounted file system, through FUSE.
+//!
+//! [`filesystem`] answers requests, [`session`] mounts and unmounts, [`mounts`] reads the system's
+//! table of mounts, [`errno`] turns errors into errno. Nothing here knows what the files hold.
+
+mod errno;
+mod filesystem;
+pub mod mounts;
+pub mod session;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::face::Face;
+
+pub use session::{MountError, Mounted, Unmounter, mount};
+
+/// The file system type's second half: mounts are listed as `fuse.anncat` or with this source.
+pub const NAME: &str = "anncat";
+
+/// One face under one name in the top directory of a mount.
+#[derive(Clone)]
+pub struct Export {
+    /// Name of the file or directory.
+    pub name: String,
+    /// What it holds.
+    pub face: Arc<dyn Face>,
+}
+
+/// Who may read a mount.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Only the user who mounted it.
+    #[default]
+    Owner,
+    /// Everyone on the machine.
+    Everyone,
+}
+
+/// How to mount.
+#[derive(Debug, Clone)]
+pub struct MountOptions {
+    /// Threads that answer requests.
+    pub threads: usize,
+    /// Who may read.
+    pub access: Access,
+    /// Modification time of every file.
+    pub modified: SystemTime,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        Self { threads: default_threads(), access: Access::Owner, modified: SystemTime::now() }
+    }
+}
+
+/// Two threads a core, at least four: a slow read holds its thread, and looking up names must go on
+/// meanwhile. Threads that wait cost nothing.
+#[must_use]
+pub fn default_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
+    (2 * cores).clamp(4, 16)
+}

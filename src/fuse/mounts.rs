@@ -1,0 +1,112 @@
+//! The system's table of mounts.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// A mount, as the kernel lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountEntry {
+    /// Where it is mounted.
+    pub mountpoint: PathBuf,
+    /// File system type (`ext4`, `fuse.anncat`).
+    pub fs_type: String,
+    /// What is mounted.
+    pub source: String,
+}
+
+impl MountEntry {
+    /// True when this program mounted it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.fs_type.starts_with("fuse")
+            && (self.source == super::NAME || self.fs_type == format!("fuse.{}", super::NAME))
+    }
+}
+
+/// The mount at exactly this place, the last one if several lie over each other.
+///
+/// # Errors
+/// The table of mounts cannot be read.
+pub fn at(mountpoint: &Path) -> io::Result<Option<MountEntry>> {
+    let table = std::fs::read("/proc/self/mountinfo")?;
+    Ok(parse(&table).rfind(|entry| entry.mountpoint == mountpoint))
+}
+
+/// The absolute path of a mountpoint without asking the mount itself, which may be dead: only the
+/// directory above is resolved.
+///
+/// # Errors
+/// The directory above does not exist or cannot be read.
+pub fn resolve(mountpoint: &Path) -> io::Result<PathBuf> {
+    match mountpoint.file_name() {
+        Some(name) => {
+            let above = match mountpoint.parent() {
+                Some(above) if !above.as_os_str().is_empty() => above,
+                _ => Path::new("."),
+            };
+            let lexical = above.canonicalize()?.join(name);
+            // A symbolic link to a mountpoint stands for the mountpoint.
+            match std::fs::read_link(&lexical) {
+                Ok(_) => lexical.canonicalize(),
+                Err(_) => Ok(lexical),
+            }
+        }
+        None => mountpoint.canonicalize(),
+    }
+}
+
+/// Entries of the table `mountinfo` (proc_pid_mountinfo(5)).
+fn parse(table: &[u8]) -> impl DoubleEndedIterator<Item = MountEntry> {
+    table.split(|&byte| byte == b'\n').filter_map(|line| {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let mountpoint = PathBuf::from(unescape(fields.nth(4)?));
+        // Optional fields end with a single dash.
+        fields.find(|field| *field == b"-")?;
+        let fs_type = String::from_utf8_lossy(fields.next()?).into_owned();
+        let source = unescape(fields.next()?).to_string_lossy().into_owned();
+        Some(MountEntry { mountpoint, fs_type, source })
+    })
+}
+
+/// Undoes the table's escapes: spaces and the like are written `\040`, in octal.
+fn unescape(field: &[u8]) -> OsString {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digits =
+            tail.get(..3).filter(|digits| digits.iter().all(|d| (b'0'..=b'7').contains(d)));
+        match (byte, digits) {
+            (b'\\', Some(digits)) => {
+                let value = digits.iter().fold(0u32, |n, d| n * 8 + u32::from(d - b'0'));
+                out.push(value as u8);
+                rest = &tail[3..];
+            }
+            _ => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    OsString::from_vec(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_parsed() {
+        let table = b"22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n\
+            90 22 0:50 / /home/a\\040b\\134c rw,nosuid - fuse.anncat anncat ro,user_id=0\n\
+            91 22 0:51 / /mnt ro shared:2 master:1 - fuse anncat ro\nnonsense\n";
+        let entries: Vec<MountEntry> = parse(table).collect();
+        assert_eq!(entries.len(), 3);
+        assert_eq!(entries[1].mountpoint, Path::new("/home/a b\\c"));
+        assert_eq!(
+            entries.iter().map(MountEntry::is_ours).collect::<Vec<_>>(),
+            [false, true, true]
+        );
+    }
+}
