@@ -328,8 +328,6 @@ impl Filesystem for FaceFs {
         let listed = guard("readdirplus", inode.0, || {
             self.list(inode.0, offset, |next, name, attr, holds| {
                 reply.add(attr.ino, next, name, &holds, &attr, Generation(0))
-            });
-                reply.add(INodeNo(inode), next, name, &FOREVER, &attr, Generation(0))
             })
         });
         match listed {
