@@ -22,7 +22,7 @@ mod text;
 mod text_ops;
 
 pub use blanked::Blanked;
-pub use cast::Cast;
+pub use cast::{Cast, cast_bytes};
 pub use filled::Filled;
 pub use gathered::Gathered;
 pub use mapped::{IsMissing, Recoded, Shifted};

@@ -13,9 +13,25 @@
 //!
 //! Nothing here knows a file format, names of observations or variables, or other elements.
 
+mod cache;
+mod census;
+mod census_store;
+mod column_map;
+mod convert;
+mod interleave;
+mod ints;
+mod offsets;
+mod part;
 mod plan;
+mod remapped;
 mod report;
 mod resolve;
+mod rewrite;
+mod source;
+mod spill;
+mod stack;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +40,7 @@ use crate::anndata::{Sparse, SparseBody, SparseFormat};
 use crate::array::SharedArray;
 use crate::base::{DType, Indexer};
 
+pub use cache::BlockCache;
 pub use plan::{plan_pairwise, plan_stack};
 pub use report::{PartReport, SparseReport, Treatment};
 pub use resolve::{CensusEnv, resolve};
@@ -138,6 +155,7 @@ pub struct PlannedSparse {
     format: SparseFormat,
     shape: [u64; 2],
     dtype: DType,
+    axis: Axis,
     layout: Layout,
     fill: Option<FillValue>,
     parts: Vec<PlannedPart>,

@@ -46,7 +46,7 @@ pub fn plan_stack(
         Axis::Columns => [other_len, start],
     };
     let layout = if aligned { Layout::Major } else { Layout::Minor };
-    Ok(PlannedSparse { format, shape, dtype, layout, fill, parts: planned })
+    Ok(PlannedSparse { format, shape, dtype, axis, layout, fill, parts: planned })
 }
 
 /// Plans the block-diagonal CSR matrix of square `parts` (`scipy.sparse.block_diag`, as
@@ -79,6 +79,7 @@ pub fn plan_pairwise(parts: Vec<SparsePart>) -> Result<PlannedSparse, ReadError>
         format: SparseFormat::Csr,
         shape: [start, start],
         dtype: dtype.unwrap_or(DType::F64),
+        axis: Axis::Rows,
         layout: Layout::Diagonal,
         fill: None,
         parts: planned,

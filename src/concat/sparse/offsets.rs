@@ -1,0 +1,111 @@
+//! Rising tables of entry positions: in memory when short, in a mapped file when long.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use memmap2::Mmap;
+
+/// Longer tables go to a file.
+const MAX_RESIDENT: u64 = 1 << 20;
+
+/// A table of `u64` that never falls.
+#[derive(Debug)]
+pub(super) enum Offsets {
+    /// In memory.
+    Memory(Vec<u64>),
+    /// Little-endian in a file, from `skip_bytes` on.
+    Mapped {
+        /// The file.
+        map: Mmap,
+        /// Length of its header.
+        skip_bytes: usize,
+    },
+}
+
+impl Offsets {
+    /// The table in a file after a header. The file must not be written to any more.
+    pub(super) fn map(file: &File, skip_bytes: usize) -> io::Result<Self> {
+        // SAFETY: the file is either unlinked and ours alone, or an entry of the census cache, which
+        // is only ever replaced by renaming and removed by unlinking, never written in place.
+        let map = unsafe { Mmap::map(file)? };
+        Ok(Self::Mapped { map, skip_bytes })
+    }
+
+    /// Number of entries in the table.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Memory(table) => table.len() as u64,
+            Self::Mapped { map, skip_bytes } => (map.len().saturating_sub(*skip_bytes) / 8) as u64,
+        }
+    }
+
+    /// An entry; 0 past the end.
+    pub(super) fn get(&self, index: u64) -> u64 {
+        match self {
+            Self::Memory(table) => table.get(index as usize).copied().unwrap_or(0),
+            Self::Mapped { map, skip_bytes } => {
+                let at = skip_bytes + index as usize * 8;
+                map.get(at..at + 8)
+                    .and_then(|raw| raw.try_into().ok())
+                    .map_or(0, u64::from_le_bytes)
+            }
+        }
+    }
+
+    /// The last entry.
+    pub(super) fn last(&self) -> u64 {
+        self.get(self.len().saturating_sub(1))
+    }
+
+    /// The first index whose entry is greater than `value`.
+    pub(super) fn upper_bound(&self, value: u64) -> u64 {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(middle) <= value {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+/// Collects a table whose length is known beforehand.
+pub(super) enum OffsetsWriter {
+    /// A short table.
+    Memory(Vec<u64>),
+    /// A long one.
+    File(BufWriter<File>),
+}
+
+impl OffsetsWriter {
+    /// A table of `len` entries; `spill_dir` takes the unlinked file of a long one.
+    pub(super) fn new(len: u64, spill_dir: &Path) -> io::Result<Self> {
+        if len <= MAX_RESIDENT {
+            return Ok(Self::Memory(Vec::with_capacity(len as usize)));
+        }
+        Ok(Self::File(BufWriter::with_capacity(1 << 20, tempfile::tempfile_in(spill_dir)?)))
+    }
+
+    /// The next entry.
+    pub(super) fn push(&mut self, entry: u64) -> io::Result<()> {
+        match self {
+            Self::Memory(table) => {
+                table.push(entry);
+                Ok(())
+            }
+            Self::File(file) => file.write_all(&entry.to_le_bytes()),
+        }
+    }
+
+    /// The table.
+    pub(super) fn finish(self) -> io::Result<Offsets> {
+        match self {
+            Self::Memory(table) => Ok(Offsets::Memory(table)),
+            Self::File(file) => Offsets::map(&file.into_inner().map_err(io::Error::from)?, 0),
+        }
+    }
+}
