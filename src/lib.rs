@@ -10,5 +10,7 @@ pub mod base;
 pub mod concat;
 pub mod face;
 pub mod fuse;
+pub mod input;
+pub mod io;
 pub mod materialize;
 pub mod tree;

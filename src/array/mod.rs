@@ -26,6 +26,7 @@ pub use cast::{Cast, cast_bytes};
 pub use filled::Filled;
 pub use gathered::Gathered;
 pub use mapped::{IsMissing, Recoded, Shifted};
+pub(crate) use memory::copy_region;
 pub use memory::{MemoryArray, MemoryText};
 pub use python_str::push_python_str;
 pub use reshaped::{ReshapedText, UnitAxis};

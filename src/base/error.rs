@@ -77,6 +77,19 @@ impl ReadError {
         Self::Corrupt { file: file.into(), element: element.into(), what: what.into() }
     }
 
+    /// The same error, said of an element of its file, unless it names one already.
+    #[must_use]
+    pub fn within(mut self, name: &str) -> Self {
+        if let Self::Io { element, .. }
+        | Self::Corrupt { element, .. }
+        | Self::Unsupported { element, .. } = &mut self
+            && element.is_empty()
+        {
+            name.clone_into(element);
+        }
+        self
+    }
+
     /// Bytes of a kind that is not read.
     pub fn unsupported(
         file: impl Into<PathBuf>,

@@ -1,0 +1,283 @@
+//! HDF5 datatypes, as far as arrays of an AnnData file use them.
+
+use std::ffi::{CStr, c_char};
+
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::{h5, h5t};
+
+use super::library::{Id, check};
+use crate::base::{DType, Dims};
+
+/// What the elements of a dataset or attribute are.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Datatype {
+    /// Numbers or booleans.
+    Fixed {
+        dtype: DType,
+        /// Bytes that must be reversed in groups of this size; 1 when stored little-endian.
+        swap_bytes: usize,
+        /// False when the bits differ from numpy's, so that only the library can convert them.
+        plain: bool,
+    },
+    /// Strings of this many bytes each.
+    FixedText { len_bytes: usize, padding: Padding },
+    /// Strings in the global heap.
+    VlenText,
+    /// Compound values.
+    Record { size_bytes: usize, members: Vec<Member> },
+    /// References to objects (the 8-byte kind).
+    Reference,
+    /// Everything else, described.
+    Unsupported(String),
+}
+
+/// How a fixed-length string that is shorter than its field ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Padding {
+    /// At the first NUL.
+    NullTerminated,
+    /// Before the NULs at the end.
+    Null,
+    /// Before the spaces at the end.
+    Space,
+}
+
+/// One member of a compound, as it lies in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) offset_bytes: usize,
+    pub(super) inner_shape: Dims,
+    pub(super) datatype: Datatype,
+}
+
+impl Padding {
+    /// The part of a field that is text.
+    pub(super) fn trim(self, field: &[u8]) -> &[u8] {
+        let end = match self {
+            Self::NullTerminated => field.iter().position(|&b| b == 0).unwrap_or(field.len()),
+            Self::Null => field.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1),
+            Self::Space => field.iter().rposition(|&b| b != b' ').map_or(0, |at| at + 1),
+        };
+        &field[..end]
+    }
+}
+
+impl Datatype {
+    /// Bytes of one element in the library's memory layout.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Fixed { dtype, .. } => dtype.size_bytes(),
+            Self::FixedText { len_bytes, .. } => *len_bytes,
+            Self::VlenText => size_of::<*const c_char>(),
+            Self::Record { size_bytes, .. } => *size_bytes,
+            Self::Reference => 8,
+            Self::Unsupported(_) => 0,
+        }
+    }
+
+    /// Describes a type of the library's.
+    pub(super) fn of(id: hid_t) -> Result<Self, String> {
+        // SAFETY: `id` is a datatype.
+        let (class, size) = unsafe { (h5t::H5Tget_class(id), h5t::H5Tget_size(id)) };
+        Ok(match class {
+            h5t::H5T_INTEGER => integer(id, size),
+            h5t::H5T_BITFIELD => {
+                unsigned(size).map_or_else(|| unsupported("bit field", size), |d| ordered(id, d))
+            }
+            h5t::H5T_FLOAT => float(id, size),
+            h5t::H5T_ENUM => enumeration(id)?,
+            h5t::H5T_STRING => string(id, size),
+            h5t::H5T_COMPLEX => complex_number(id, size)?,
+            h5t::H5T_COMPOUND => compound(id, size)?,
+            h5t::H5T_REFERENCE if size == 8 => Self::Reference,
+            h5t::H5T_REFERENCE => unsupported("region or attribute reference", size),
+            h5t::H5T_VLEN => Self::Unsupported("variable-length sequences are not read".to_owned()),
+            h5t::H5T_ARRAY => Self::Unsupported("arrays as elements are not read".to_owned()),
+            h5t::H5T_OPAQUE => unsupported("opaque value", size),
+            h5t::H5T_TIME => unsupported("time", size),
+            _ => unsupported("value of an unknown class", size),
+        })
+    }
+}
+
+fn unsupported(what: &str, size: usize) -> Datatype {
+    Datatype::Unsupported(format!("a {what} of {size} bytes is not read"))
+}
+
+const fn unsigned(size: usize) -> Option<DType> {
+    Some(match size {
+        1 => DType::U8,
+        2 => DType::U16,
+        4 => DType::U32,
+        8 => DType::U64,
+        _ => return None,
+    })
+}
+
+/// A plain type, in the byte order that the library's type has.
+fn ordered(id: hid_t, dtype: DType) -> Datatype {
+    // SAFETY: `id` is a datatype.
+    let swapped = unsafe { h5t::H5Tget_order(id) } == h5t::H5T_ORDER_BE;
+    let swap_bytes = if swapped { dtype.size_bytes() } else { 1 };
+    Datatype::Fixed { dtype, swap_bytes, plain: true }
+}
+
+fn integer(id: hid_t, size: usize) -> Datatype {
+    // SAFETY: `id` is an integer type.
+    let (sign, precision, offset) =
+        unsafe { (h5t::H5Tget_sign(id), h5t::H5Tget_precision(id), h5t::H5Tget_offset(id)) };
+    let signed = sign == h5t::H5T_SGN_2;
+    // Odd sizes widen, as h5py widens them.
+    let dtype = match (size, signed) {
+        (1, true) => DType::I8,
+        (2, true) => DType::I16,
+        (3 | 4, true) => DType::I32,
+        (5..=8, true) => DType::I64,
+        (1, false) => DType::U8,
+        (2, false) => DType::U16,
+        (3 | 4, false) => DType::U32,
+        (5..=8, false) => DType::U64,
+        _ => return unsupported("integer", size),
+    };
+    if precision == size * 8 && offset == 0 && dtype.size_bytes() == size {
+        ordered(id, dtype)
+    } else {
+        Datatype::Fixed { dtype, swap_bytes: 1, plain: false }
+    }
+}
+
+fn float(id: hid_t, size: usize) -> Datatype {
+    let mut at = [0_usize; 5];
+    let [sign, exponent, exponent_size, mantissa, mantissa_size] = &mut at;
+    // SAFETY: `id` is a floating-point type and all results are live.
+    let bias = unsafe {
+        h5t::H5Tget_fields(id, sign, exponent, exponent_size, mantissa, mantissa_size);
+        h5t::H5Tget_ebias(id)
+    };
+    match (size, at, bias) {
+        (2, [15, 10, 5, 0, 10], 15) => ordered(id, DType::F16),
+        (4, [31, 23, 8, 0, 23], 127) => ordered(id, DType::F32),
+        (8, [63, 52, 11, 0, 52], 1023) => ordered(id, DType::F64),
+        (1..=4, ..) => Datatype::Fixed { dtype: DType::F32, swap_bytes: 1, plain: false },
+        (5..=8, ..) => Datatype::Fixed { dtype: DType::F64, swap_bytes: 1, plain: false },
+        _ => unsupported("floating-point number", size),
+    }
+}
+
+/// h5py writes booleans as an enumeration of FALSE and TRUE; any other one is its integers.
+fn enumeration(id: hid_t) -> Result<Datatype, String> {
+    // SAFETY: `id` is an enumeration.
+    let base = Id::new(unsafe { h5t::H5Tget_super(id) })?;
+    let datatype = Datatype::of(base.raw())?;
+    let byte = matches!(
+        datatype,
+        Datatype::Fixed { dtype: DType::I8 | DType::U8, swap_bytes: 1, plain: true }
+    );
+    // SAFETY: as above; member values of a one-byte enumeration take one byte.
+    let is_bool = byte
+        && unsafe { h5t::H5Tget_nmembers(id) } == 2
+        && (0..2).all(|index| {
+            let mut value = 0_u8;
+            let got = unsafe { h5t::H5Tget_member_value(id, index, (&raw mut value).cast()) };
+            let name = member_name(id, index).unwrap_or_default();
+            got >= 0 && matches!((name.as_str(), value), ("FALSE", 0) | ("TRUE", 1))
+        });
+    Ok(if is_bool {
+        Datatype::Fixed { dtype: DType::Bool, swap_bytes: 1, plain: true }
+    } else {
+        datatype
+    })
+}
+
+fn string(id: hid_t, size: usize) -> Datatype {
+    // SAFETY: `id` is a string type.
+    unsafe {
+        if h5t::H5Tis_variable_str(id) > 0 {
+            return Datatype::VlenText;
+        }
+        let padding = match h5t::H5Tget_strpad(id) {
+            h5t::H5T_STR_NULLTERM => Padding::NullTerminated,
+            h5t::H5T_STR_SPACEPAD => Padding::Space,
+            _ => Padding::Null,
+        };
+        Datatype::FixedText { len_bytes: size, padding }
+    }
+}
+
+fn compound(id: hid_t, size_bytes: usize) -> Result<Datatype, String> {
+    // SAFETY: `id` is a compound.
+    let count = unsafe { h5t::H5Tget_nmembers(id) };
+    let mut members = Vec::new();
+    for index in 0..u32::try_from(count).unwrap_or(0) {
+        // SAFETY: as above, and `index` is below the number of members.
+        let (offset_bytes, member) =
+            unsafe { (h5t::H5Tget_member_offset(id, index), h5t::H5Tget_member_type(id, index)) };
+        let mut member = Id::new(member)?;
+        let mut inner_shape = Dims::new();
+        // SAFETY: `member` is a datatype.
+        if unsafe { h5t::H5Tget_class(member.raw()) } == h5t::H5T_ARRAY {
+            // SAFETY: it is an array type; a rank is at most 32.
+            unsafe {
+                let rank = h5t::H5Tget_array_ndims(member.raw());
+                inner_shape.resize(usize::try_from(rank).unwrap_or(0), 0);
+                check(h5t::H5Tget_array_dims2(member.raw(), inner_shape.as_mut_ptr()))?;
+                member = Id::new(h5t::H5Tget_super(member.raw()))?;
+            }
+        }
+        members.push(Member {
+            name: member_name(id, index)?,
+            offset_bytes,
+            inner_shape,
+            datatype: Datatype::of(member.raw())?,
+        });
+    }
+    Ok(complex(size_bytes, &members).unwrap_or(Datatype::Record { size_bytes, members }))
+}
+
+/// The complex class that HDF5 2.0 introduced.
+fn complex_number(id: hid_t, size: usize) -> Result<Datatype, String> {
+    // SAFETY: `id` is a complex type.
+    let base = Id::new(unsafe { h5t::H5Tget_super(id) })?;
+    Ok(match Datatype::of(base.raw())? {
+        Datatype::Fixed { dtype: DType::F32, swap_bytes, plain } => {
+            Datatype::Fixed { dtype: DType::C64, swap_bytes, plain }
+        }
+        Datatype::Fixed { dtype: DType::F64, swap_bytes, plain } => {
+            Datatype::Fixed { dtype: DType::C128, swap_bytes, plain }
+        }
+        _ => unsupported("complex number", size),
+    })
+}
+
+/// h5py writes complex numbers as a compound of `r` and `i`.
+fn complex(size_bytes: usize, members: &[Member]) -> Option<Datatype> {
+    let [re, im] = members else { return None };
+    let Datatype::Fixed { dtype, swap_bytes, plain: true } = re.datatype else { return None };
+    let half = dtype.size_bytes();
+    let complex = match dtype {
+        DType::F32 => DType::C64,
+        DType::F64 => DType::C128,
+        _ => return None,
+    };
+    ((re.name.as_str(), im.name.as_str()) == ("r", "i")
+        && re.datatype == im.datatype
+        && (re.offset_bytes, im.offset_bytes, size_bytes) == (0, half, 2 * half)
+        && re.inner_shape.is_empty()
+        && im.inner_shape.is_empty())
+    .then_some(Datatype::Fixed { dtype: complex, swap_bytes, plain: true })
+}
+
+fn member_name(id: hid_t, index: u32) -> Result<String, String> {
+    // SAFETY: `id` is a compound or enumeration with more than `index` members; the name is the
+    // caller's to free, and is copied before.
+    unsafe {
+        let name = h5t::H5Tget_member_name(id, index);
+        if name.is_null() {
+            return Err("a member of the type has no name".to_owned());
+        }
+        let copy = CStr::from_ptr(name).to_str().map(str::to_owned);
+        h5::H5free_memory(name.cast());
+        copy.map_err(|_| "the name of a member is not UTF-8".to_owned())
+    }
+}

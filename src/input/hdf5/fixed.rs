@@ -1,0 +1,40 @@
+//! Numeric and boolean datasets as lazy arrays.
+
+use super::storage::Storage;
+use super::values::swap_in_place;
+use crate::array::ArraySource;
+use crate::base::{DType, ReadError, Region};
+
+/// A dataset of numbers or booleans.
+#[derive(Debug)]
+pub(super) struct FixedArray {
+    storage: Storage,
+    dtype: DType,
+    swap_bytes: usize,
+}
+
+impl FixedArray {
+    pub(super) const fn new(storage: Storage, dtype: DType, swap_bytes: usize) -> Self {
+        Self { storage, dtype, swap_bytes }
+    }
+}
+
+impl ArraySource for FixedArray {
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[u64] {
+        &self.storage.shape
+    }
+
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.storage.read(region, out)?;
+        swap_in_place(out, self.swap_bytes);
+        Ok(())
+    }
+
+    fn grain(&self) -> Option<&[u64]> {
+        self.storage.grain()
+    }
+}

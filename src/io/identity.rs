@@ -1,0 +1,63 @@
+//! What makes a source the same source.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Identifies the content of a source, as far as the file system tells: when it is equal, what was
+/// derived from the source before still holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Time of the last change of the content, in nanoseconds since 1970.
+    pub mtime_ns: i64,
+}
+
+impl Identity {
+    /// The identity of a file at `path` with this metadata.
+    #[must_use]
+    pub fn of_file(path: &Path, metadata: &Metadata) -> Self {
+        Self {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            len: metadata.len(),
+            mtime_ns: mtime_ns(metadata),
+        }
+    }
+
+    /// True when a file with this metadata is the same file, unchanged.
+    #[must_use]
+    pub fn matches(&self, metadata: &Metadata) -> bool {
+        self.dev == metadata.dev()
+            && self.ino == metadata.ino()
+            && self.len == metadata.len()
+            && self.mtime_ns == mtime_ns(metadata)
+    }
+
+    /// A stable name for caches on disk: 32 hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        use std::os::unix::ffi::OsStrExt;
+        let mut bytes = Vec::with_capacity(self.path.as_os_str().len() + 32);
+        for field in [self.dev, self.ino, self.len, self.mtime_ns as u64] {
+            bytes.extend_from_slice(&field.to_le_bytes());
+        }
+        bytes.extend_from_slice(self.path.as_os_str().as_bytes());
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes))
+    }
+}
+
+/// Nanoseconds wrap in the year 2262; equality is all that counts.
+fn mtime_ns(metadata: &Metadata) -> i64 {
+    metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec())
+}
