@@ -20,6 +20,7 @@ mod column_map;
 mod convert;
 mod interleave;
 mod ints;
+mod merge;
 mod offsets;
 mod part;
 mod plan;
@@ -41,6 +42,7 @@ use crate::array::SharedArray;
 use crate::base::{DType, Indexer};
 
 pub use cache::BlockCache;
+pub use merge::{equal, reindex};
 pub use plan::{plan_pairwise, plan_stack};
 pub use report::{PartReport, SparseReport, Treatment};
 pub use resolve::{CensusEnv, resolve};
