@@ -1,0 +1,180 @@
+//! Who may import whom, and how long a file may be. The rules are those of docs/ARCHITECTURE.md.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each layer may name with `crate::`. A layer may always name itself.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("array", &["base"]),
+    ("tree", &["base", "array"]),
+    ("io", &["base", "array", "tree"]),
+    ("input", &["base", "array", "tree", "io"]),
+    ("anndata", &["base", "array", "tree"]),
+    ("concat", &["base", "array", "tree", "io", "anndata"]),
+    ("face", &["base", "array", "tree"]),
+    ("fuse", &["base", "array", "tree", "face"]),
+    ("materialize", &["base", "array", "tree"]),
+];
+
+/// Crates that only some places may name.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("hdf5", &["input/hdf5", "face/h5ad", "materialize/h5ad"]),
+    ("hdf5_sys", &["input/hdf5", "face/h5ad", "materialize/h5ad"]),
+    ("fuser", &["fuse"]),
+    ("zarrs", &["input/zarr"]),
+    ("anyhow", &["cli", "main"]),
+    ("clap", &["cli", "main"]),
+    ("indicatif", &["cli", "main"]),
+];
+
+/// Lines that no file may exceed.
+const MAX_LINES: usize = 800;
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// All source files: path below `src` without `.rs`, and text.
+fn sources() -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    rust_files(&src(), &mut paths);
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(src()).unwrap().with_extension("");
+            (name.to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+/// Code lines: without comments.
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line.split("//").next().unwrap_or_default()))
+        .filter(|(_, line)| !line.trim().is_empty())
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with("tests") || name.contains("/tests/") || name.contains("testing")
+}
+
+/// The names that follow `prefix` in a line, as whole words.
+fn names_after<'a>(line: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    line.match_indices(prefix).map(move |(at, _)| {
+        let rest = &line[at + prefix.len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+/// Code before the unit tests of a file: those may look anywhere.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod ").next().unwrap_or(text)
+}
+
+#[test]
+fn layers_only_look_down() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources() {
+        let layer = name.split('/').next().unwrap();
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(l, _)| *l == layer) else { continue };
+        if is_test(&name) {
+            continue;
+        }
+        for (at, line) in code_lines(without_tests(&text)) {
+            for import in names_after(line, "crate::") {
+                if import != layer && !import.is_empty() && !allowed.contains(&import) {
+                    wrong.push(format!("src/{name}.rs:{at}: {layer} may not import {import}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_layer_has_a_rule() {
+    for entry in fs::read_dir(src()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let known = MAY_IMPORT.iter().any(|(layer, _)| *layer == name)
+            || ["lib", "main", "cli"].contains(&name.as_str());
+        assert!(known, "src/{name} is in no rule of tests/layers.rs");
+    }
+}
+
+#[test]
+fn crates_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources() {
+        for (at, line) in code_lines(&text) {
+            for (krate, places) in CONFINED {
+                let prefix = format!("{krate}::");
+                let named = line.match_indices(&prefix).any(|(i, _)| {
+                    let before = line[..i].chars().next_back();
+                    // `crate::input::hdf5::open` is our own module of that name.
+                    !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+                        && !line.contains("super::")
+                });
+                let home = places.iter().any(|p| name == *p || name.starts_with(&format!("{p}/")));
+                // `mod.rs` of the parent names its child `hdf5`, not the crate.
+                let parent = name == "input/mod" && *krate == "hdf5";
+                if named && !home && !parent {
+                    wrong.push(format!("src/{name}.rs:{at}: {krate} belongs in {places:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_of_readable_length() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|(name, text)| (text.lines().count(), name))
+        .filter(|(lines, _)| *lines > MAX_LINES)
+        .map(|(lines, name)| format!("src/{name}.rs: {lines} lines, at most {MAX_LINES}"))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn every_module_says_what_it_is() {
+    let silent: Vec<_> = sources()
+        .into_iter()
+        .filter(|(name, text)| !is_test(name) && !text.starts_with("//!"))
+        .map(|(name, _)| format!("src/{name}.rs does not open with //!"))
+        .collect();
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let mark = ["TO", "DO"].concat();
+    let left: Vec<_> = sources()
+        .into_iter()
+        .flat_map(|(name, text)| {
+            text.lines()
+                .enumerate()
+                .filter(|(_, line)| line.contains(&mark) && !line.contains("TODO("))
+                .map(|(at, _)| format!("src/{name}.rs:{}", at + 1))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(left.is_empty(), "{}", left.join("\n"));
+}
