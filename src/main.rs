@@ -1,3 +1,7 @@
-//! The `anncat` command.
+//! The `anncat` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anncat::cli::main()
+}

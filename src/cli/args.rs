@@ -1,0 +1,152 @@
+//! Options that several subcommands share.
+
+use clap::{Args, ValueEnum};
+
+/// How inputs are concatenated, in the words of `anndata.concat`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Concatenation (as in anndata.concat)")]
+pub struct ConcatArgs {
+    /// Axis to concatenate along: obs or 0, var or 1
+    #[arg(long, value_enum, default_value = "obs", value_name = "AXIS")]
+    pub axis: AxisArg,
+    /// Names of the other axis to keep: those in all inputs, or in any
+    #[arg(long, value_enum, default_value = "inner", value_name = "JOIN")]
+    pub join: JoinArg,
+    /// Which elements of the other axis to keep: same, unique, first, only [default: none]
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub merge: Option<MergeArg>,
+    /// Which elements of uns to keep: same, unique, first, only [default: none]
+    #[arg(long, value_enum, value_name = "STRATEGY")]
+    pub uns_merge: Option<MergeArg>,
+    /// Column to add that tells the input each row comes from
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Keys of the inputs, in their order [default: KEY of KEY=PATH, else 0, 1, ...]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,...", allow_hyphen_values = true)]
+    pub keys: Option<Vec<String>>,
+    /// Append SEP and the input's key to each name, to make names unique
+    #[arg(long, value_name = "SEP", allow_hyphen_values = true)]
+    pub index_unique: Option<String>,
+    /// Value of entries that an outer join introduces [default: NaN, 0 where sparse]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = parse_fill)]
+    pub fill_value: Option<FillArg>,
+    /// Keep pairwise elements (obsp, varp) as block-diagonal matrices
+    #[arg(long)]
+    pub pairwise: bool,
+    /// Format of sparse results: the inputs' own where they agree, else csr
+    #[arg(long, value_enum, default_value = "auto", value_name = "FORMAT")]
+    pub sparse_format: SparseFormatArg,
+}
+
+/// What a command may use.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Resources")]
+pub struct ResourceArgs {
+    /// Memory for caches and conversions: 512MiB, 2G, ...
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
+    pub memory: u64,
+}
+
+/// An axis, by name or number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AxisArg {
+    #[value(alias = "0")]
+    Obs,
+    #[value(alias = "1")]
+    Var,
+}
+
+/// A join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JoinArg {
+    Inner,
+    Outer,
+}
+
+/// A merge strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MergeArg {
+    Same,
+    Unique,
+    First,
+    Only,
+}
+
+/// A choice of sparse format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SparseFormatArg {
+    Auto,
+    Csr,
+    Csc,
+}
+
+/// A fill value: an integer stays one, which matters for the dtype of what it fills.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FillArg {
+    Int(i64),
+    Float(f64),
+}
+
+fn parse_fill(text: &str) -> Result<FillArg, String> {
+    if let Ok(value) = text.parse() {
+        return Ok(FillArg::Int(value));
+    }
+    text.parse().map(FillArg::Float).map_err(|_| "expected a number or nan".to_owned())
+}
+
+/// Reads a size in bytes: `512MiB`, `2G`, `65536`. Units are powers of 1024, with or without `iB`,
+/// and powers of 1000 when they end in a plain `B` (`kB`).
+///
+/// # Errors
+/// A sentence, when it is no size above zero.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("expected a size such as 512MiB or 2G, not {text:?}");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let unit = unit.trim().to_ascii_lowercase();
+    let (letter, base) = match unit.as_str() {
+        "" | "b" => ("", 1.0),
+        _ => match (unit.strip_suffix("ib"), unit.strip_suffix('b')) {
+            (Some(letter), _) => (letter, 1024.0),
+            (None, Some(letter)) => (letter, 1000.0),
+            (None, None) => (unit.as_str(), 1024.0),
+        },
+    };
+    let power = ["", "k", "m", "g", "t"].iter().position(|l| *l == letter).ok_or_else(wrong)?;
+    let bytes = number * f64::powi(base, power as i32);
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let cases = [
+            ("1", Some(1)),
+            ("512MiB", Some(512 << 20)),
+            ("2G", Some(2 << 30)),
+            ("2gb", Some(2_000_000_000)),
+            ("1.5K", Some(1536)),
+            ("10 MB", Some(10_000_000)),
+            ("", None),
+            ("0", None),
+            ("-1", None),
+            ("3X", None),
+            ("G", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_size(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fill_values() {
+        assert_eq!(parse_fill("-1"), Ok(FillArg::Int(-1)));
+        assert_eq!(parse_fill("0.0"), Ok(FillArg::Float(0.0)));
+        assert!(matches!(parse_fill("nan"), Ok(FillArg::Float(x)) if x.is_nan()));
+        assert!(parse_fill("x").is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! The command line: arguments, subcommands, what is printed, exit codes.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod args;
+mod daemon;
+mod inputs;
+mod mount;
+mod progress;
+mod unmount;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use args::{ConcatArgs, ResourceArgs, parse_size};
+pub use inputs::{InputArgs, KeyedInput};
+pub use progress::Bar;
+
+/// A command line that contradicts itself; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+const EXAMPLES: &str = "\
+Examples:
+  anncat mount --label dataset b_cells=a.h5ad fetal=b.h5ad mnt
+      present both as mnt/merged.zarr, readable at once; then in Python:
+      anndata.read_zarr(\"mnt/merged.zarr\")
+  anncat unmount mnt
+  anncat materialize --join outer a.h5ad b.zarr -o merged.h5ad
+      write the same into a real file
+  anncat inspect a.h5ad b.h5ad
+      say what the result would be, and what would be dropped or converted
+  ls data/*.h5ad | anncat mount --from - mnt
+      thousands of inputs";
+
+/// Many AnnData files as one: mounted, or written, with the semantics of anndata.concat.
+#[derive(Debug, Parser)]
+#[command(name = "anncat", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Mount(Box<mount::MountArgs>),
+    Unmount(unmount::UnmountArgs),
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let env = env_logger::Env::new().filter_or("ANNCAT_LOG", "warn,fuser=error");
+    env_logger::Builder::from_env(env).format_target(false).init();
+    let done = match cli.command {
+        Command::Mount(args) => mount::run(*args),
+        Command::Unmount(args) => unmount::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+/// Prints an error with its causes; gives the exit code.
+fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+}

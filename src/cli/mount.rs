@@ -1,0 +1,270 @@
+//! `anncat mount`.
+
+use std::io;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::daemon::{self, Handshake, Outcome, Side};
+use super::inputs::{InputArgs, KeyedInput};
+use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_size};
+use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
+use crate::fuse::{self, Access, Export, MountOptions, Mounted};
+
+/// Name of the store in the mountpoint.
+const STORE: &str = "merged.zarr";
+/// How long readers may finish after a signal.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Present many AnnData files as one zarr store
+///
+/// MOUNTPOINT/merged.zarr is the concatenation of all inputs. It takes no space: what is read of it
+/// is computed from the inputs at that moment. The command returns when the store can be read, and
+/// leaves a process that serves it in the background until `anncat unmount MOUNTPOINT`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "anncat mount [OPTIONS] INPUT... MOUNTPOINT",
+    after_help = "Examples:
+  anncat mount --label dataset b_cells=a.h5ad fetal=b.h5ad mnt
+  anncat mount --join outer --index-unique - a.h5ad b.zarr mnt
+  ls data/*.h5ad | anncat mount --from - mnt
+  anncat mount --zarr-format 3 --shard-size 64MiB a.h5ad b.h5ad mnt"
+)]
+pub struct MountArgs {
+    /// Inputs (an .h5ad file or a .zarr directory; KEY=PATH gives it a key), then an empty
+    /// directory. A path that exists under its whole name is never taken as KEY=PATH
+    #[arg(value_name = "INPUT... MOUNTPOINT", required = true)]
+    paths: Vec<String>,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    concat: ConcatArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    serving: ServingArgs,
+    #[command(flatten)]
+    resources: ResourceArgs,
+}
+
+/// How the store is laid out.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Store")]
+struct StoreArgs {
+    /// Version of the zarr format
+    #[arg(long, value_enum, default_value = "3", value_name = "2|3")]
+    zarr_format: FormatArg,
+    /// Rows of a chunk of a matrix [default: about 4 MiB of them]
+    #[arg(long, value_name = "N")]
+    chunk_rows: Option<NonZeroU64>,
+    /// Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix
+    /// [default: 1048576]
+    #[arg(long, visible_alias = "chunk-nnz", value_name = "N")]
+    chunk_elems: Option<NonZeroU64>,
+    /// Put chunks together into shards (files) of about SIZE; zarr 3 only
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    shard_size: Option<u64>,
+}
+
+/// How the mount is served.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Serving")]
+struct ServingArgs {
+    /// Stay in the foreground until unmounted or interrupted
+    #[arg(long, short)]
+    foreground: bool,
+    /// Threads that answer requests [default: two a core, 4 to 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Let other users read the mount, too
+    #[arg(long)]
+    allow_other: bool,
+    /// Append messages of the background process to FILE
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    #[value(name = "2")]
+    V2,
+    #[value(name = "3")]
+    V3,
+}
+
+pub fn run(args: MountArgs) -> Result<ExitCode> {
+    let Some((mountpoint, named)) = args.paths.split_last() else {
+        return Err(UsageError("there is no mountpoint".to_owned()).into());
+    };
+    let mountpoint = Path::new(mountpoint);
+    let options = zarr_options(&args.store)?;
+    let inputs = args.inputs.resolve(named, args.concat.keys.as_deref())?;
+    check_mountpoint(mountpoint)?;
+    // Relative paths must survive the change of directory in the background.
+    let log = args.serving.log.as_ref().map(std::path::absolute).transpose()?;
+    let mountpoint = mountpoint.canonicalize()?;
+    if args.serving.foreground {
+        let mounted = serve(&args, &inputs, &mountpoint, &options)?;
+        eprintln!("{}", ready_line(&mountpoint));
+        return finish(mounted);
+    }
+    match daemon::fork().context("cannot start a background process")? {
+        Side::Parent(waiter) => match waiter.wait().context("cannot wait for the mount")? {
+            Outcome::Ready => {
+                eprintln!("{}", ready_line(&mountpoint));
+                Ok(ExitCode::SUCCESS)
+            }
+            Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
+            Outcome::Killed(signal) => bail!("the mount's process was ended by signal {signal}"),
+        },
+        Side::Child(handshake) => {
+            let mounted = serve(&args, &inputs, &mountpoint, &options)?;
+            announce(handshake, &mounted, log.as_deref())?;
+            finish(mounted)
+        }
+    }
+}
+
+fn ready_line(mountpoint: &Path) -> String {
+    let shown = mountpoint.display();
+    format!("mounted: {shown}/{STORE}\nunmount: anncat unmount {shown}")
+}
+
+/// Loads the inputs and mounts their concatenation.
+fn serve(
+    args: &MountArgs,
+    inputs: &[KeyedInput],
+    mountpoint: &Path,
+    options: &ZarrOptions,
+) -> Result<Mounted> {
+    let loaded = load::load(inputs, &args.concat, &args.resources)?;
+    let face = ZarrFace::new(&loaded.root, options)
+        .context("the result cannot be presented as a zarr store")?;
+    let modified = loaded.modified.unwrap_or_else(SystemTime::now);
+    drop(loaded);
+    release_memory();
+    let exports = vec![Export { name: STORE.to_owned(), face: Arc::new(face) }];
+    let mut mount_options = MountOptions { modified, ..MountOptions::default() };
+    if let Some(threads) = args.serving.threads {
+        mount_options.threads = threads.into();
+    }
+    if args.serving.allow_other {
+        mount_options.access = Access::Everyone;
+    }
+    // Signals that come while the mount is being made wait until they can unmount it.
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot catch signals")?;
+    let mounted = fuse::mount(mountpoint, exports, &mount_options)?;
+    unmount_on(signals, &mounted)?;
+    // The store must be readable before anyone is told so.
+    std::fs::metadata(mountpoint.join(STORE)).context("the mount does not answer")?;
+    Ok(mounted)
+}
+
+fn announce(handshake: Handshake, mounted: &Mounted, log: Option<&Path>) -> Result<()> {
+    let announced = handshake.announce(log);
+    if announced.is_err() {
+        mounted.unmounter().unmount()?;
+    }
+    announced.context("cannot go to the background")
+}
+
+/// Serves until the mount is taken away.
+fn finish(mounted: Mounted) -> Result<ExitCode> {
+    mounted.wait().context("the connection to the kernel broke")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Unmounts and ends the process on the first signal.
+fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
+    let unmounter = mounted.unmounter();
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            if let Err(error) = unmounter.unmount() {
+                log::warn!("{error}");
+            }
+            // The process ends by itself when no file of the mount is open.
+            std::thread::sleep(GRACE);
+            std::process::exit(0);
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait)
+        .context("cannot start a thread")?;
+    Ok(())
+}
+
+fn zarr_options(args: &StoreArgs) -> Result<ZarrOptions> {
+    let format = match args.zarr_format {
+        FormatArg::V2 => ZarrFormat::V2,
+        FormatArg::V3 => ZarrFormat::V3,
+    };
+    if format == ZarrFormat::V2 && args.shard_size.is_some() {
+        let what = "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2";
+        return Err(UsageError(what.to_owned()).into());
+    }
+    let geometry = Geometry {
+        rows: args.chunk_rows,
+        elems: args.chunk_elems,
+        shard_bytes: args.shard_size.and_then(NonZeroU64::new),
+    };
+    Ok(ZarrOptions { format, geometry })
+}
+
+/// Refuses a mountpoint that would hide something, or that is no directory at all.
+fn check_mountpoint(mountpoint: &Path) -> Result<()> {
+    let shown = mountpoint.display();
+    let metadata = match std::fs::metadata(mountpoint) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("{shown}: the mountpoint does not exist\n  hint: mkdir {shown}")
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {
+            bail!(
+                "{shown}: a mount whose process has died is still there\n  hint: anncat unmount {shown}"
+            )
+        }
+        Err(error) => bail!("{shown}: the mountpoint cannot be used: {error}"),
+    };
+    if !metadata.is_dir() {
+        bail!(
+            "{shown}: the mountpoint is not a directory\n  hint: the last argument is the mountpoint, an empty directory"
+        );
+    }
+    if ["zarr.json", ".zgroup", ".zarray", ".zmetadata"]
+        .iter()
+        .any(|name| mountpoint.join(name).exists())
+    {
+        bail!(
+            "{shown}: the mountpoint is itself a zarr store\n  hint: the last argument is the mountpoint, an empty directory"
+        );
+    }
+    let mut entries = std::fs::read_dir(mountpoint)
+        .with_context(|| format!("{shown}: the mountpoint cannot be read"))?;
+    if entries.next().is_some() {
+        let hint = match fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path)) {
+            Ok(Some(entry)) if entry.is_ours() => {
+                bail!("{shown}: something is mounted there already\n  hint: anncat unmount {shown}")
+            }
+            _ => "mount on an empty directory, so that nothing is hidden",
+        };
+        bail!("{shown}: the mountpoint is not empty\n  hint: {hint}");
+    }
+    Ok(())
+}
+
+/// Gives memory that loading needed back to the system.
+fn release_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes no pointers, and may be made at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
