@@ -7,6 +7,7 @@
 pub mod anndata;
 pub mod array;
 pub mod base;
+pub mod cli;
 pub mod concat;
 pub mod face;
 pub mod fuse;

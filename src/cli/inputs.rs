@@ -38,7 +38,9 @@ impl InputArgs {
             specs.extend(lines(&read_list(list)?).map(Spec::parse));
         }
         if specs.is_empty() {
-            return Err(usage("there are no inputs\n  hint: name at least one .h5ad file or .zarr directory"));
+            return Err(usage(
+                "there are no inputs\n  hint: name at least one .h5ad file or .zarr directory",
+            ));
         }
         let inputs = assign_keys(specs, keys)?;
         let mut seen: HashMap<&str, &Path> = HashMap::with_capacity(inputs.len());
@@ -113,7 +115,9 @@ impl Spec {
 fn read_list(list: &Path) -> Result<String> {
     let mut text = String::new();
     if list == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).context("cannot read the list of inputs from the standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read the list of inputs from the standard input")?;
     } else {
         text = std::fs::read_to_string(list)
             .with_context(|| format!("{}: cannot read the list of inputs", list.display()))?;

@@ -5,6 +5,7 @@
 mod args;
 mod daemon;
 mod inputs;
+mod load;
 mod mount;
 mod progress;
 mod unmount;

@@ -249,7 +249,8 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
     let mut entries = std::fs::read_dir(mountpoint)
         .with_context(|| format!("{shown}: the mountpoint cannot be read"))?;
     if entries.next().is_some() {
-        let hint = match fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path)) {
+        let hint = match fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path))
+        {
             Ok(Some(entry)) if entry.is_ours() => {
                 bail!("{shown}: something is mounted there already\n  hint: anncat unmount {shown}")
             }

@@ -9,8 +9,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::base::Progress;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
-const STYLE: &str =
-    "{msg} [{wide_bar}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+const STYLE: &str = "{msg} [{wide_bar}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
 
 /// Shows progress on stderr.
 #[derive(Debug, Default)]
@@ -33,8 +32,10 @@ impl Bar {
 impl Progress for Bar {
     fn begin(&self, what: &str, total_bytes: u64) {
         let work = if std::io::stderr().is_terminal() {
-            let bar =
-                ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr_with_hz(5));
+            let bar = ProgressBar::with_draw_target(
+                Some(total_bytes),
+                ProgressDrawTarget::stderr_with_hz(5),
+            );
             if let Ok(style) = ProgressStyle::with_template(STYLE) {
                 bar.set_style(style.progress_chars("=> "));
             }
@@ -59,7 +60,11 @@ impl Progress for Bar {
                 *done_bytes += bytes;
                 if last_line.elapsed() >= BETWEEN_LINES {
                     *last_line = Instant::now();
-                    eprintln!("{what}: {} of {}", HumanBytes(*done_bytes), HumanBytes(*total_bytes));
+                    eprintln!(
+                        "{what}: {} of {}",
+                        HumanBytes(*done_bytes),
+                        HumanBytes(*total_bytes)
+                    );
                 }
             }
         });
