@@ -1,0 +1,315 @@
+//! Values of categories, and what pandas does with lists of them: union, natural order, recoding.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::anndata::Elem;
+use crate::array::cast::cast_bytes;
+use crate::array::{MemoryArray, MemoryText, TextBuf, push_python_str, read_all, read_all_text};
+use crate::base::dtype::Kind;
+use crate::base::{DType, ReadError};
+
+use super::dtype::result_type;
+use super::{axis, natsort};
+
+/// The distinct values of a categorical, as a pandas index would hold them.
+#[derive(Debug, Clone)]
+pub(super) enum Categories {
+    /// Text (`object`).
+    Text(Arc<TextBuf>),
+    /// Integers of this dtype.
+    Int(DType, Vec<i128>),
+    /// Floats of this dtype.
+    Float(DType, Vec<f64>),
+    /// Booleans.
+    Bool(Vec<bool>),
+}
+
+/// A `CategoricalDtype`.
+#[derive(Debug, Clone)]
+pub(super) struct CategoryType {
+    /// The categories.
+    pub categories: Categories,
+    /// Whether their order means something.
+    pub ordered: bool,
+}
+
+/// The categories as text: numbers as Python's `str` writes them.
+pub(super) fn category_text(elem: &Elem) -> Result<TextBuf, ReadError> {
+    match elem {
+        Elem::Text(text) => read_all_text(&**text),
+        Elem::Nullable(nullable) => category_text(&nullable.values),
+        Elem::Dense(numbers) => {
+            let dtype = numbers.dtype();
+            let bytes = read_all(&**numbers)?;
+            let mut out = TextBuf::new();
+            let mut text = String::new();
+            for element in bytes.chunks_exact(dtype.size_bytes()) {
+                text.clear();
+                push_python_str(dtype, element, &mut text);
+                out.push(&text);
+            }
+            Ok(out)
+        }
+        _ => Err(unreadable()),
+    }
+}
+
+fn unreadable() -> ReadError {
+    ReadError::unsupported("", "", "categories of this kind are not read")
+}
+
+impl Categories {
+    /// Reads the categories of a file.
+    pub fn read(elem: &Elem) -> Result<Self, ReadError> {
+        let numbers = match elem {
+            Elem::Dense(numbers) => numbers,
+            Elem::Nullable(nullable) => return Self::read(&nullable.values),
+            _ => return Ok(Self::Text(Arc::new(category_text(elem)?))),
+        };
+        let dtype = numbers.dtype();
+        let bytes = read_all(&**numbers)?;
+        let as_wide = |wide: DType| {
+            let mut out = vec![0; bytes.len() / dtype.size_bytes() * 8];
+            cast_bytes(dtype, &bytes, wide, &mut out);
+            out.chunks_exact(8)
+                .map(|chunk| chunk.try_into().unwrap_or_default())
+                .collect::<Vec<[u8; 8]>>()
+        };
+        Ok(match dtype.kind() {
+            Kind::Bool => Self::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
+            Kind::Signed => Self::Int(
+                dtype,
+                as_wide(DType::I64).into_iter().map(|b| i128::from(i64::from_le_bytes(b))).collect(),
+            ),
+            Kind::Unsigned => Self::Int(
+                dtype,
+                as_wide(DType::U64).into_iter().map(|b| i128::from(u64::from_le_bytes(b))).collect(),
+            ),
+            Kind::Float => Self::Float(
+                dtype,
+                as_wide(DType::F64).into_iter().map(f64::from_le_bytes).collect(),
+            ),
+            Kind::Complex => return Err(unreadable()),
+        })
+    }
+
+    /// Categories of text.
+    pub fn of_text<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        Self::Text(Arc::new(texts.collect()))
+    }
+
+    /// Number of categories.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(texts) => texts.len(),
+            Self::Int(_, values) => values.len(),
+            Self::Float(_, values) => values.len(),
+            Self::Bool(values) => values.len(),
+        }
+    }
+
+    /// The numpy dtype, `None` for text (`object`).
+    pub const fn dtype(&self) -> Option<DType> {
+        match self {
+            Self::Text(_) => None,
+            Self::Int(dtype, _) | Self::Float(dtype, _) => Some(*dtype),
+            Self::Bool(_) => Some(DType::Bool),
+        }
+    }
+
+    /// The values as text.
+    pub fn text(&self) -> Arc<TextBuf> {
+        let mut out = TextBuf::new();
+        match self {
+            Self::Text(texts) => return Arc::clone(texts),
+            Self::Int(_, values) => values.iter().for_each(|value| out.push(&value.to_string())),
+            Self::Bool(values) => {
+                values.iter().for_each(|&value| out.push(if value { "True" } else { "False" }));
+            }
+            Self::Float(dtype, values) => {
+                let mut text = String::new();
+                let mut element = vec![0; dtype.size_bytes()];
+                for value in values {
+                    cast_bytes(DType::F64, &value.to_le_bytes(), *dtype, &mut element);
+                    text.clear();
+                    push_python_str(*dtype, &element, &mut text);
+                    out.push(&text);
+                }
+            }
+        }
+        Arc::new(out)
+    }
+
+    /// The values as elements of a numeric dtype; `None` for text.
+    pub fn numbers(&self, dtype: DType) -> Option<Vec<u8>> {
+        let (from, bytes): (DType, Vec<u8>) = match self {
+            Self::Text(texts) if texts.is_empty() => return Some(Vec::new()),
+            Self::Text(_) => return None,
+            Self::Int(DType::U64, values) => {
+                (DType::U64, values.iter().flat_map(|&v| (v as u64).to_le_bytes()).collect())
+            }
+            Self::Int(_, values) => {
+                (DType::I64, values.iter().flat_map(|&v| (v as i64).to_le_bytes()).collect())
+            }
+            Self::Float(_, values) => {
+                (DType::F64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            }
+            Self::Bool(values) => (DType::Bool, values.iter().map(|&v| u8::from(v)).collect()),
+        };
+        let mut out = vec![0; bytes.len() / from.size_bytes() * dtype.size_bytes()];
+        cast_bytes(from, &bytes, dtype, &mut out);
+        Some(out)
+    }
+
+    /// As an element of a result.
+    pub fn elem(&self) -> Elem {
+        match (self, self.dtype()) {
+            (Self::Text(texts), _) => Elem::Text(MemoryText::line(Arc::clone(texts))),
+            (_, dtype) => {
+                let dtype = dtype.unwrap_or(DType::Bool);
+                let bytes = self.numbers(dtype).unwrap_or_default();
+                Elem::Dense(MemoryArray::shared(dtype, &[self.len() as u64], bytes))
+            }
+        }
+    }
+
+    /// One hashable key a value, equal for equal values of any numeric dtype.
+    fn keys(&self) -> Vec<Key<'_>> {
+        match self {
+            Self::Text(texts) => texts.iter().map(Key::Text).collect(),
+            Self::Int(_, values) => values.iter().map(|&value| Key::Int(value)).collect(),
+            Self::Bool(values) => values.iter().map(|&value| Key::Int(i128::from(value))).collect(),
+            Self::Float(_, values) => values.iter().map(|&value| Key::of_float(value)).collect(),
+        }
+    }
+
+    /// `Index.equals`: the same values in the same order.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.keys() == other.keys()
+    }
+
+    /// For each category its place in `target`, -1 where it has none.
+    pub fn recoding(&self, target: &Self) -> Arc<[i64]> {
+        let places: HashMap<Key<'_>, i64> =
+            target.keys().into_iter().enumerate().map(|(at, key)| (key, at as i64)).collect();
+        self.keys().iter().map(|key| places.get(key).copied().unwrap_or(-1)).collect()
+    }
+
+    /// The same categories, in any order.
+    fn same_set(&self, other: &Self) -> bool {
+        self.dtype() == other.dtype()
+            && self.len() == other.len()
+            && self.recoding(other).iter().all(|&place| place >= 0)
+    }
+
+    /// `reduce(Index.union)` over lists. `None` when they mix text, booleans and numbers.
+    pub fn union(lists: &[&Self]) -> Option<Self> {
+        let filled: Vec<&Self> = lists.iter().copied().filter(|list| list.len() > 0).collect();
+        let Some(first) = filled.first() else { return Some(Self::of_text(std::iter::empty())) };
+        match first {
+            Self::Text(_) => {
+                let texts: Vec<&TextBuf> = filled
+                    .iter()
+                    .map(|list| if let Self::Text(texts) = list { Some(&**texts) } else { None })
+                    .collect::<Option<_>>()?;
+                Some(Self::Text(Arc::new(axis::union(texts.iter().copied()))))
+            }
+            _ if filled.iter().all(|list| list.equals(first)) => Some((*first).clone()),
+            Self::Bool(_) => filled
+                .iter()
+                .all(|list| matches!(list, Self::Bool(_)))
+                .then(|| Self::Bool(vec![false, true])),
+            Self::Int(..) | Self::Float(..) => {
+                let mut ints = Vec::new();
+                let mut floats = Vec::new();
+                for list in &filled {
+                    match list {
+                        Self::Int(_, values) => {
+                            ints.extend(values);
+                            floats.extend(values.iter().map(|&value| value as f64));
+                        }
+                        Self::Float(_, values) => floats.extend(values),
+                        Self::Text(_) | Self::Bool(_) => return None,
+                    }
+                }
+                ints.sort_unstable();
+                ints.dedup();
+                floats.sort_unstable_by(f64::total_cmp);
+                floats.dedup();
+                let dtype = result_type(filled.iter().filter_map(|list| list.dtype()))?;
+                let all_ints = filled.iter().all(|list| matches!(list, Self::Int(..)));
+                Some(if all_ints { Self::Int(dtype, ints) } else { Self::Float(dtype, floats) })
+            }
+        }
+    }
+
+    /// `natsorted` of the values, in the dtypes of an index made from a list of Python's values.
+    pub fn natsorted(&self) -> Self {
+        match self {
+            _ if self.len() == 0 => Self::of_text(std::iter::empty()),
+            Self::Text(texts) => {
+                let order = natsort::order(texts.iter());
+                Self::of_text(order.into_iter().map(|at| texts.get(at)))
+            }
+            Self::Int(_, values) => {
+                let mut values = values.clone();
+                values.sort_unstable();
+                let fits = values.iter().all(|&value| i64::try_from(value).is_ok());
+                Self::Int(if fits { DType::I64 } else { DType::U64 }, values)
+            }
+            Self::Float(_, values) => {
+                let mut values = values.clone();
+                values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+                Self::Float(DType::F64, values)
+            }
+            Self::Bool(values) => {
+                let mut values = values.clone();
+                values.sort_unstable();
+                Self::Bool(values)
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Text(&'a str),
+    Int(i128),
+    Float(u64),
+}
+
+impl Key<'_> {
+    fn of_float(value: f64) -> Self {
+        if value.fract() == 0.0 && value.abs() < 1e30 {
+            Self::Int(value as i128)
+        } else {
+            Self::Float(value.to_bits())
+        }
+    }
+}
+
+impl CategoryType {
+    /// Equality of `CategoricalDtype`s: order counts when either is ordered.
+    pub fn equals(&self, other: &Self) -> bool {
+        if self.ordered || other.ordered {
+            return self.ordered == other.ordered && self.categories.equals(&other.categories);
+        }
+        self.categories.same_set(&other.categories)
+    }
+
+    /// The dtype of codes for these categories (`coerce_indexer_dtype`).
+    pub fn code_dtype(&self) -> DType {
+        code_dtype(self.categories.len())
+    }
+}
+
+/// The dtype of codes for this many categories (`coerce_indexer_dtype`).
+pub(super) const fn code_dtype(num_categories: usize) -> DType {
+    match num_categories {
+        0..0x7f => DType::I8,
+        0x7f..0x7fff => DType::I16,
+        0x7fff..0x7fff_ffff => DType::I32,
+        _ => DType::I64,
+    }
+}

@@ -1,0 +1,258 @@
+//! Columns one after another: the inputs' shares in the dtype that [`super::column_rule`] chose.
+
+use std::sync::Arc;
+
+use crate::anndata::{Categorical, Elem, Nullable};
+use crate::array::{
+    Blanked, Cast, Filled, FilledText, FormattedText, Lookup, LookupText, Recoded, SharedArray,
+    SharedText, Stacked, StackedText,
+};
+use crate::base::dtype::Kind;
+use crate::base::{DType, ReadError};
+
+use super::categories::{Categories, CategoryType, category_text};
+use super::column_rule::{Outcome, Unit, concat_rule};
+use super::column_type::ColumnType;
+use super::dtype::nan_bytes;
+use super::missing::{all_missing, any_missing, mask_of};
+use super::notice::Notice;
+
+/// One input's share of a column.
+#[derive(Debug)]
+pub(super) struct Share<'a> {
+    /// The column; `None` where the input does not have it.
+    pub elem: Option<&'a Elem>,
+    /// Its dtype, possibly not that of the file (`unify_dtypes`); `None` with `elem`.
+    pub ty: Option<ColumnType>,
+    /// Number of rows.
+    pub len: u64,
+    /// Columns of the same block, which pandas asks about missing values together with this one.
+    pub block: Vec<&'a Elem>,
+}
+
+/// Concatenates the shares of the column at `path`.
+pub(super) fn concat_column(
+    shares: &[Share<'_>],
+    path: &str,
+    notices: &mut Vec<Notice>,
+) -> Result<Elem, ReadError> {
+    let probes: Vec<_> = shares
+        .iter()
+        .map(|share| {
+            let all = move || {
+                for elem in share.block.iter().copied().chain(share.elem) {
+                    if !all_missing(elem)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            };
+            let any = move || share.elem.map_or(Ok(false), any_missing);
+            (all, any)
+        })
+        .collect();
+    let units: Vec<Unit<'_>> = shares
+        .iter()
+        .zip(&probes)
+        .map(|(share, (all, any))| Unit {
+            ty: share.ty.clone(),
+            len: share.len,
+            all_missing: all,
+            any_missing: any,
+        })
+        .collect();
+    let outcome = concat_rule(&units)?;
+    let builder = Builder { shares, outcome: &outcome };
+    match &outcome.ty {
+        ColumnType::Number(dtype) => Ok(Elem::Dense(builder.numbers(*dtype)?)),
+        ColumnType::Masked(dtype) if dtype.kind() == Kind::Float => {
+            notices.push(Notice::NullableBecomesFloat { element: path.to_owned() });
+            Ok(Elem::Dense(builder.numbers(DType::F64)?))
+        }
+        ColumnType::Masked(dtype) => Ok(Elem::Nullable(Nullable {
+            values: Box::new(Elem::Dense(builder.numbers(*dtype)?)),
+            mask: builder.mask(),
+        })),
+        ColumnType::Category(category) => builder.categorical(category),
+        ColumnType::Str => Ok(Elem::Nullable(Nullable {
+            values: Box::new(Elem::Text(builder.text()?)),
+            mask: builder.mask(),
+        })),
+        ColumnType::Object => {
+            notices.extend(mixture(shares, path));
+            let values = Elem::Text(builder.text()?);
+            if !builder.has_missing()? {
+                return Ok(values);
+            }
+            Ok(Elem::Nullable(Nullable { values: Box::new(values), mask: builder.mask() }))
+        }
+    }
+}
+
+/// The notice of a column that becomes text although not all of it is.
+fn mixture(shares: &[Share<'_>], path: &str) -> Option<Notice> {
+    let mut kinds: Vec<String> = Vec::new();
+    let mut is_text = true;
+    for share in shares {
+        let Some(elem) = share.elem else { continue };
+        is_text &= match elem {
+            Elem::Text(_) => true,
+            Elem::Nullable(nullable) => matches!(*nullable.values, Elem::Text(_)),
+            Elem::Categorical(categorical) => matches!(*categorical.categories, Elem::Text(_)),
+            _ => false,
+        };
+        if let Ok(ty) = ColumnType::of(elem) {
+            let kind = ty.describe();
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+    }
+    (!is_text).then(|| Notice::ColumnBecomesText { element: path.to_owned(), kinds })
+}
+
+struct Builder<'a> {
+    shares: &'a [Share<'a>],
+    outcome: &'a Outcome,
+}
+
+impl Builder<'_> {
+    /// Each share's column, or its length where it has none or is replaced by missing values.
+    fn each<T>(
+        &self,
+        present: impl Fn(&Elem) -> Result<T, ReadError>,
+        blank: impl Fn(u64) -> T,
+    ) -> Result<Vec<T>, ReadError> {
+        self.shares
+            .iter()
+            .zip(&self.outcome.blank)
+            .map(|(share, &is_blank)| match share.elem {
+                Some(elem) if !is_blank => present(elem),
+                _ => Ok(blank(share.len)),
+            })
+            .collect()
+    }
+
+    fn numbers(&self, dtype: DType) -> Result<SharedArray, ReadError> {
+        let missing = missing_bytes(dtype);
+        let parts = self.each(
+            |elem| numbers_of(elem, dtype),
+            |len| Filled::shared(dtype, &[len], &missing),
+        )?;
+        Ok(Stacked::shared(parts, 0))
+    }
+
+    fn mask(&self) -> SharedArray {
+        let parts = self
+            .shares
+            .iter()
+            .zip(&self.outcome.blank)
+            .map(|(share, &is_blank)| {
+                let mask = share.elem.filter(|_| !is_blank).and_then(mask_of);
+                let constant = u8::from(is_blank || share.elem.is_none());
+                mask.unwrap_or_else(|| Filled::shared(DType::Bool, &[share.len], &[constant]))
+            })
+            .collect();
+        Stacked::shared(parts, 0)
+    }
+
+    fn has_missing(&self) -> Result<bool, ReadError> {
+        let is_blank = |(share, &blank): (&Share<'_>, &bool)| share.len > 0 && blank;
+        if self.shares.iter().zip(&self.outcome.blank).any(is_blank) {
+            return Ok(true);
+        }
+        for share in self.shares {
+            if share.len > 0 && share.elem.map_or(Ok(true), any_missing)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn text(&self) -> Result<SharedText, ReadError> {
+        let by_way_of = self.outcome.by_way_of;
+        let parts =
+            self.each(|elem| text_of(elem, by_way_of), |len| FilledText::shared(&[len], ""))?;
+        Ok(StackedText::shared(parts))
+    }
+
+    fn categorical(&self, category: &CategoryType) -> Result<Elem, ReadError> {
+        let dtype = category.code_dtype();
+        let missing = vec![0xff; dtype.size_bytes()];
+        let parts = self.each(
+            |elem| recoded(elem, category),
+            |len| Filled::shared(dtype, &[len], &missing),
+        )?;
+        Ok(Elem::Categorical(Categorical {
+            codes: Stacked::shared(parts, 0),
+            categories: Box::new(category.categories.elem()),
+            ordered: category.ordered,
+        }))
+    }
+}
+
+/// What stands for a missing value: NaN, or 0 under a mask.
+fn missing_bytes(dtype: DType) -> Vec<u8> {
+    match dtype.kind() {
+        Kind::Float | Kind::Complex => nan_bytes(dtype),
+        _ => vec![0; dtype.size_bytes()],
+    }
+}
+
+/// `astype` to a numpy dtype, missing values as [`missing_bytes`].
+fn numbers_of(elem: &Elem, dtype: DType) -> Result<SharedArray, ReadError> {
+    match elem {
+        Elem::Dense(array) => Ok(Cast::shared(Arc::clone(array), dtype)),
+        Elem::Nullable(nullable) => {
+            let values = numbers_of(&nullable.values, dtype)?;
+            Ok(match dtype.kind() {
+                Kind::Float | Kind::Complex => {
+                    Blanked::shared(values, Arc::clone(&nullable.mask), &nan_bytes(dtype))
+                }
+                _ => values,
+            })
+        }
+        Elem::Categorical(categorical) => {
+            let categories = Categories::read(&categorical.categories)?;
+            let table = categories.numbers(dtype).ok_or_else(unexpected)?;
+            let codes = Arc::clone(&categorical.codes);
+            Ok(Lookup::shared(codes, dtype, table, &missing_bytes(dtype)))
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// `str` of each value, numbers promoted to `by_way_of` first.
+fn text_of(elem: &Elem, by_way_of: Option<DType>) -> Result<SharedText, ReadError> {
+    match elem {
+        Elem::Text(text) => Ok(Arc::clone(text)),
+        Elem::Dense(array) => {
+            let array = Arc::clone(array);
+            Ok(FormattedText::shared(match by_way_of {
+                Some(dtype) => Cast::shared(array, dtype),
+                None => array,
+            }))
+        }
+        Elem::Nullable(nullable) => text_of(&nullable.values, by_way_of),
+        Elem::Categorical(categorical) => {
+            let categories = Arc::new(category_text(&categorical.categories)?);
+            Ok(LookupText::shared(Arc::clone(&categorical.codes), categories, ""))
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// The codes of a categorical column under other categories.
+fn recoded(elem: &Elem, target: &CategoryType) -> Result<SharedArray, ReadError> {
+    let Elem::Categorical(categorical) = elem else { return Err(unexpected()) };
+    let codes = Arc::clone(&categorical.codes);
+    let table = Categories::read(&categorical.categories)?.recoding(&target.categories);
+    let dtype = target.code_dtype();
+    let unchanged = codes.dtype() == dtype
+        && table.iter().enumerate().all(|(code, &target)| code as i64 == target);
+    Ok(if unchanged { codes } else { Recoded::shared(codes, table, dtype) })
+}
+
+fn unexpected() -> ReadError {
+    ReadError::unsupported("", "", "a column of this kind is not read")
+}

@@ -1,0 +1,89 @@
+//! Why a concatenation cannot be planned.
+
+use std::path::PathBuf;
+
+use crate::base::ReadError;
+
+/// Why a concatenation cannot be planned. Each names where, what, and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PlanError {
+    /// There is nothing to concatenate.
+    #[error("there are no inputs\n  hint: name at least one .h5ad file or .zarr directory")]
+    NoInputs,
+    /// Two inputs have one key, and the keys are used.
+    #[error(
+        "the key {key:?} stands for both {first} and {second}; keys must be unique with {used_by}\n  \
+         hint: give each input its own key (KEY=PATH, or --keys)",
+        first = first.display(), second = second.display()
+    )]
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// The input that has it first.
+        first: PathBuf,
+        /// The other input.
+        second: PathBuf,
+        /// The option that uses keys.
+        used_by: &'static str,
+    },
+    /// A name stands twice on an axis that has to be joined.
+    #[error(
+        "{file}: {element}: the name {name:?} stands twice; names must be unique to be joined\n  \
+         hint: make the names unique (adata.{axis}_names_make_unique()), or leave the file out",
+        file = file.display()
+    )]
+    DuplicateName {
+        /// The file.
+        file: PathBuf,
+        /// Path of the frame (`/var`).
+        element: String,
+        /// `obs` or `var`.
+        axis: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Inputs hold things of kinds that cannot be put together under one key.
+    #[error(
+        "{element}: cannot concatenate {kind} ({file}) with {other_kind} ({other_file})\n  \
+         hint: convert one of them, or delete the element from one of the files",
+        file = file.display(), other_file = other_file.display()
+    )]
+    MixedKinds {
+        /// Path of the element.
+        element: String,
+        /// What the first file holds.
+        kind: &'static str,
+        /// The first file.
+        file: PathBuf,
+        /// What the other file holds.
+        other_kind: &'static str,
+        /// The other file.
+        other_file: PathBuf,
+    },
+    /// Extents that should agree do not.
+    #[error(
+        "{file}: {element}: {what}\n  hint: delete the element from the file, or leave the file out",
+        file = file.display()
+    )]
+    Shape {
+        /// The file.
+        file: PathBuf,
+        /// Path of the element.
+        element: String,
+        /// What was found and what was expected.
+        what: String,
+    },
+    /// An element that this rule cannot take.
+    #[error("{file}: {element}: {what}", file = file.display())]
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// Path of the element.
+        element: String,
+        /// What was found, and a hint.
+        what: String,
+    },
+    /// An input could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

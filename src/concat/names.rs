@@ -1,0 +1,115 @@
+//! Names along an axis: read once, and kept once however many inputs share them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::anndata::{Elem, Frame};
+use crate::array::{FormattedText, LookupText, SharedText, TextBuf, read_all_text};
+use crate::base::{ReadError, indexer::MISSING};
+
+use super::categories::category_text;
+
+/// The index of a frame as text, as anndata reads it: numbers become Python's `str` of them.
+pub(super) fn index_text(frame: &Frame) -> Result<SharedText, ReadError> {
+    text_of(&frame.index)
+}
+
+fn text_of(elem: &Elem) -> Result<SharedText, ReadError> {
+    match elem {
+        Elem::Text(text) => Ok(Arc::clone(text)),
+        Elem::Dense(numbers) => Ok(FormattedText::shared(Arc::clone(numbers))),
+        Elem::Categorical(categorical) => Ok(LookupText::shared(
+            Arc::clone(&categorical.codes),
+            Arc::new(category_text(&categorical.categories)?),
+            "nan",
+        )),
+        Elem::Nullable(nullable) => text_of(&nullable.values),
+        _ => Err(ReadError::unsupported("", "", "an index of this kind is not read")),
+    }
+}
+
+/// The names of one axis, with the distinct lists numbered in order of first appearance.
+#[derive(Debug)]
+pub(super) struct NameLists {
+    /// The distinct lists.
+    pub lists: Vec<Arc<TextBuf>>,
+    /// Which of them each input has.
+    pub of_input: Vec<usize>,
+}
+
+/// A list that some input has, found by its hash.
+type Shelf = HashMap<u64, Vec<Arc<TextBuf>>>;
+
+impl NameLists {
+    /// Reads the names of all frames, in parallel.
+    pub fn read(frames: &[&Frame]) -> Result<Self, (usize, ReadError)> {
+        let shelf: Mutex<Shelf> = Mutex::default();
+        let lists: Vec<Arc<TextBuf>> = frames
+            .par_iter()
+            .enumerate()
+            .map(|(number, frame)| {
+                let names = index_text(frame)
+                    .and_then(|text| read_all_text(&*text))
+                    .map_err(|error| (number, error))?;
+                Ok(shelve(&shelf, names))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self::number(lists))
+    }
+
+    /// Numbers lists that are shared by pointer when they are equal.
+    fn number(inputs: Vec<Arc<TextBuf>>) -> Self {
+        let mut numbers: HashMap<*const TextBuf, usize> = HashMap::new();
+        let mut lists = Vec::new();
+        let of_input = inputs
+            .into_iter()
+            .map(|names| {
+                *numbers.entry(Arc::as_ptr(&names)).or_insert_with(|| {
+                    lists.push(names);
+                    lists.len() - 1
+                })
+            })
+            .collect();
+        Self { lists, of_input }
+    }
+
+    #[cfg(test)]
+    pub fn of(inputs: &[&[&str]]) -> Self {
+        let shelf = Mutex::default();
+        Self::number(
+            inputs.iter().map(|names| shelve(&shelf, names.iter().copied().collect())).collect(),
+        )
+    }
+}
+
+fn shelve(shelf: &Mutex<Shelf>, names: TextBuf) -> Arc<TextBuf> {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    for name in names.iter() {
+        hasher.update(name.as_bytes());
+        hasher.update(&[0xff]);
+    }
+    let hash = hasher.digest();
+    let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+    let slot = shelf.entry(hash).or_default();
+    if let Some(known) = slot.iter().find(|known| ***known == names) {
+        return Arc::clone(known);
+    }
+    let names = Arc::new(names);
+    slot.push(Arc::clone(&names));
+    names
+}
+
+/// The first name that stands twice.
+pub(super) fn duplicate(names: &TextBuf) -> Option<&str> {
+    let mut seen = HashSet::with_capacity(names.len());
+    names.iter().find(|name| !seen.insert(*name))
+}
+
+/// pandas' `Index.get_indexer`: where each of `target` is in `source`, whose names are unique.
+pub(super) fn positions(source: &TextBuf, target: &TextBuf) -> Vec<u32> {
+    let at: HashMap<&str, u32> =
+        source.iter().enumerate().map(|(i, name)| (name, i as u32)).collect();
+    target.iter().map(|name| at.get(name).copied().unwrap_or(MISSING)).collect()
+}

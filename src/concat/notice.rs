@@ -1,0 +1,160 @@
+//! What a concatenation drops, converts or replaces, for people and for `inspect --json`.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Something that a reader of the result would not expect from reading the inputs. Serialised with
+/// its kind in `notice`, in kebab case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "notice", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// The label replaces a column that the inputs have.
+    LabelReplacesColumn {
+        /// Path of the column.
+        element: String,
+    },
+    /// `X` is left out: not every input has one, and the join is inner.
+    XLeftOut {
+        /// Files without `X`.
+        missing_in: Vec<String>,
+    },
+    /// `X` is filled where an input has none.
+    XFilled {
+        /// Files without `X`.
+        missing_in: Vec<String>,
+    },
+    /// `raw` is left out: not every input has one.
+    RawLeftOut {
+        /// Files without `raw`.
+        missing_in: Vec<String>,
+    },
+    /// An element is left out because nothing can combine it.
+    LeftOut {
+        /// Path of the element.
+        element: String,
+        /// Why.
+        reason: String,
+    },
+    /// Elements of the other axis or of `uns` are not kept, because no strategy was given.
+    NotMerged {
+        /// Paths of the elements.
+        elements: Vec<String>,
+        /// The option that would keep them.
+        option: &'static str,
+    },
+    /// Pairwise elements are not kept.
+    PairwiseNotKept {
+        /// Paths of the elements.
+        elements: Vec<String>,
+    },
+    /// A column that mixes kinds is written as text.
+    ColumnBecomesText {
+        /// Path of the column.
+        element: String,
+        /// The kinds it mixes.
+        kinds: Vec<String>,
+    },
+    /// A column of nullable integers and floats is written as float64 with NaN.
+    NullableBecomesFloat {
+        /// Path of the column.
+        element: String,
+    },
+    /// A boolean array becomes numbers because values are introduced that are no booleans.
+    BoolBecomesNumber {
+        /// Path of the element.
+        element: String,
+        /// The new dtype.
+        dtype: String,
+    },
+    /// Inputs hold one matrix in several encodings; some are converted.
+    SparseConverted {
+        /// Path of the element.
+        element: String,
+        /// The encoding of the result.
+        to: &'static str,
+        /// Files whose matrix is converted.
+        files: Vec<String>,
+    },
+    /// The name of an index is left out because a column has it.
+    IndexNameLeftOut {
+        /// Path of the frame.
+        element: String,
+        /// The name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LabelReplacesColumn { element } => write!(
+                f,
+                "{element}: the label replaces the column of this name\n  \
+                 hint: choose another --label to keep it"
+            ),
+            Self::XLeftOut { missing_in } => write!(
+                f,
+                "/X is left out: there is none in {}\n  \
+                 hint: --join outer keeps it, filled where it is missing",
+                FirstFew(missing_in)
+            ),
+            Self::XFilled { missing_in } => {
+                write!(f, "/X is filled for {}, which has none", FirstFew(missing_in))
+            }
+            Self::RawLeftOut { missing_in } => write!(
+                f,
+                "/raw is left out: there is none in {}\n  \
+                 hint: set adata.raw in these files, or leave them out",
+                FirstFew(missing_in)
+            ),
+            Self::LeftOut { element, reason } => write!(f, "{element} is left out: {reason}"),
+            Self::NotMerged { elements, option } => write!(
+                f,
+                "not kept: {}\n  hint: {option} same|unique|first|only keeps what agrees",
+                FirstFew(elements)
+            ),
+            Self::PairwiseNotKept { elements } => write!(
+                f,
+                "not kept: {}\n  hint: --pairwise keeps them, block-diagonal",
+                FirstFew(elements)
+            ),
+            Self::ColumnBecomesText { element, kinds } => write!(
+                f,
+                "{element} mixes {} and becomes text\n  \
+                 hint: give the column one type in every file to keep it",
+                kinds.join(" with ")
+            ),
+            Self::NullableBecomesFloat { element } => write!(
+                f,
+                "{element} mixes nullable integers with floats and becomes float64 with NaN"
+            ),
+            Self::BoolBecomesNumber { element, dtype } => {
+                write!(f, "{element} is boolean with values introduced and becomes {dtype}")
+            }
+            Self::SparseConverted { element, to, files } => write!(
+                f,
+                "{element} becomes {to}: converted from another encoding in {}",
+                FirstFew(files)
+            ),
+            Self::IndexNameLeftOut { element, name } => {
+                write!(f, "{element}: the index loses its name {name:?}, which a column has")
+            }
+        }
+    }
+}
+
+/// The first few of many.
+struct FirstFew<'a>(&'a [String]);
+
+impl fmt::Display for FirstFew<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 5;
+        f.write_str(&self.0[..self.0.len().min(SHOWN)].join(", "))?;
+        if self.0.len() > SHOWN {
+            write!(f, " and {} more", self.0.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
