@@ -10,7 +10,7 @@ use crate::array::{
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
-use super::categories::{Categories, CategoryType, category_text};
+use super::categories::{CategoryType, category_text};
 use super::column_rule::{Outcome, Unit, concat_rule};
 use super::column_type::ColumnType;
 use super::dtype::nan_bytes;
@@ -20,14 +20,23 @@ use super::notice::Notice;
 /// One input's share of a column.
 #[derive(Debug)]
 pub(super) struct Share<'a> {
-    /// The column; `None` where the input does not have it.
-    pub elem: Option<&'a Elem>,
-    /// Its dtype, possibly not that of the file (`unify_dtypes`); `None` with `elem`.
-    pub ty: Option<ColumnType>,
+    /// The column, where the input has it.
+    pub column: Option<Present<'a>>,
     /// Number of rows.
     pub len: u64,
-    /// Columns of the same block, which pandas asks about missing values together with this one.
+    /// Other columns of the same block, which pandas asks about missing values together with it.
     pub block: Vec<&'a Elem>,
+}
+
+/// A column that an input has.
+#[derive(Debug)]
+pub(super) struct Present<'a> {
+    /// The column.
+    pub elem: &'a Elem,
+    /// Its dtype in the file.
+    pub own: ColumnType,
+    /// Its dtype after `unify_dtypes`.
+    pub ty: ColumnType,
 }
 
 /// Concatenates the shares of the column at `path`.
@@ -40,14 +49,15 @@ pub(super) fn concat_column(
         .iter()
         .map(|share| {
             let all = move || {
-                for elem in share.block.iter().copied().chain(share.elem) {
+                let own = share.column.as_ref().map(|column| column.elem);
+                for elem in own.into_iter().chain(share.block.iter().copied()) {
                     if !all_missing(elem)? {
                         return Ok(false);
                     }
                 }
                 Ok(true)
             };
-            let any = move || share.elem.map_or(Ok(false), any_missing);
+            let any = move || share.column.as_ref().map_or(Ok(false), |column| any_missing(column.elem));
             (all, any)
         })
         .collect();
@@ -55,7 +65,7 @@ pub(super) fn concat_column(
         .iter()
         .zip(&probes)
         .map(|(share, (all, any))| Unit {
-            ty: share.ty.clone(),
+            ty: share.column.as_ref().map(|column| column.ty.clone()),
             len: share.len,
             all_missing: all,
             any_missing: any,
@@ -94,18 +104,15 @@ fn mixture(shares: &[Share<'_>], path: &str) -> Option<Notice> {
     let mut kinds: Vec<String> = Vec::new();
     let mut is_text = true;
     for share in shares {
-        let Some(elem) = share.elem else { continue };
-        is_text &= match elem {
-            Elem::Text(_) => true,
-            Elem::Nullable(nullable) => matches!(*nullable.values, Elem::Text(_)),
-            Elem::Categorical(categorical) => matches!(*categorical.categories, Elem::Text(_)),
-            _ => false,
+        let Some(column) = &share.column else { continue };
+        is_text &= match &column.own {
+            ColumnType::Object | ColumnType::Str => true,
+            ColumnType::Category(category) => category.categories.dtype().is_none(),
+            ColumnType::Number(_) | ColumnType::Masked(_) => false,
         };
-        if let Ok(ty) = ColumnType::of(elem) {
-            let kind = ty.describe();
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
-            }
+        let kind = column.own.describe();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
     }
     (!is_text).then(|| Notice::ColumnBecomesText { element: path.to_owned(), kinds })
@@ -120,14 +127,14 @@ impl Builder<'_> {
     /// Each share's column, or its length where it has none or is replaced by missing values.
     fn each<T>(
         &self,
-        present: impl Fn(&Elem) -> Result<T, ReadError>,
+        present: impl Fn(&Present<'_>) -> Result<T, ReadError>,
         blank: impl Fn(u64) -> T,
     ) -> Result<Vec<T>, ReadError> {
         self.shares
             .iter()
             .zip(&self.outcome.blank)
-            .map(|(share, &is_blank)| match share.elem {
-                Some(elem) if !is_blank => present(elem),
+            .map(|(share, &is_blank)| match &share.column {
+                Some(column) if !is_blank => present(column),
                 _ => Ok(blank(share.len)),
             })
             .collect()
@@ -136,7 +143,7 @@ impl Builder<'_> {
     fn numbers(&self, dtype: DType) -> Result<SharedArray, ReadError> {
         let missing = missing_bytes(dtype);
         let parts = self.each(
-            |elem| numbers_of(elem, dtype),
+            |column| numbers_of(column.elem, &column.own, dtype),
             |len| Filled::shared(dtype, &[len], &missing),
         )?;
         Ok(Stacked::shared(parts, 0))
@@ -148,8 +155,9 @@ impl Builder<'_> {
             .iter()
             .zip(&self.outcome.blank)
             .map(|(share, &is_blank)| {
-                let mask = share.elem.filter(|_| !is_blank).and_then(mask_of);
-                let constant = u8::from(is_blank || share.elem.is_none());
+                let column = share.column.as_ref().filter(|_| !is_blank);
+                let mask = column.and_then(|column| mask_of(column.elem));
+                let constant = u8::from(column.is_none());
                 mask.unwrap_or_else(|| Filled::shared(DType::Bool, &[share.len], &[constant]))
             })
             .collect();
@@ -157,12 +165,14 @@ impl Builder<'_> {
     }
 
     fn has_missing(&self) -> Result<bool, ReadError> {
-        let is_blank = |(share, &blank): (&Share<'_>, &bool)| share.len > 0 && blank;
+        let is_blank =
+            |(share, &blank): (&Share<'_>, &bool)| share.len > 0 && (blank || share.column.is_none());
         if self.shares.iter().zip(&self.outcome.blank).any(is_blank) {
             return Ok(true);
         }
         for share in self.shares {
-            if share.len > 0 && share.elem.map_or(Ok(true), any_missing)? {
+            let Some(column) = &share.column else { continue };
+            if share.len > 0 && any_missing(column.elem)? {
                 return Ok(true);
             }
         }
@@ -172,7 +182,7 @@ impl Builder<'_> {
     fn text(&self) -> Result<SharedText, ReadError> {
         let by_way_of = self.outcome.by_way_of;
         let parts =
-            self.each(|elem| text_of(elem, by_way_of), |len| FilledText::shared(&[len], ""))?;
+            self.each(|column| text_of(column.elem, by_way_of), |len| FilledText::shared(&[len], ""))?;
         Ok(StackedText::shared(parts))
     }
 
@@ -180,7 +190,7 @@ impl Builder<'_> {
         let dtype = category.code_dtype();
         let missing = vec![0xff; dtype.size_bytes()];
         let parts = self.each(
-            |elem| recoded(elem, category),
+            |column| recoded(column, category),
             |len| Filled::shared(dtype, &[len], &missing),
         )?;
         Ok(Elem::Categorical(Categorical {
@@ -200,11 +210,11 @@ fn missing_bytes(dtype: DType) -> Vec<u8> {
 }
 
 /// `astype` to a numpy dtype, missing values as [`missing_bytes`].
-fn numbers_of(elem: &Elem, dtype: DType) -> Result<SharedArray, ReadError> {
+fn numbers_of(elem: &Elem, own: &ColumnType, dtype: DType) -> Result<SharedArray, ReadError> {
     match elem {
         Elem::Dense(array) => Ok(Cast::shared(Arc::clone(array), dtype)),
         Elem::Nullable(nullable) => {
-            let values = numbers_of(&nullable.values, dtype)?;
+            let values = numbers_of(&nullable.values, own, dtype)?;
             Ok(match dtype.kind() {
                 Kind::Float | Kind::Complex => {
                     Blanked::shared(values, Arc::clone(&nullable.mask), &nan_bytes(dtype))
@@ -213,8 +223,8 @@ fn numbers_of(elem: &Elem, dtype: DType) -> Result<SharedArray, ReadError> {
             })
         }
         Elem::Categorical(categorical) => {
-            let categories = Categories::read(&categorical.categories)?;
-            let table = categories.numbers(dtype).ok_or_else(unexpected)?;
+            let ColumnType::Category(category) = own else { return Err(unexpected()) };
+            let table = category.categories.numbers(dtype).ok_or_else(unexpected)?;
             let codes = Arc::clone(&categorical.codes);
             Ok(Lookup::shared(codes, dtype, table, &missing_bytes(dtype)))
         }
@@ -243,10 +253,13 @@ fn text_of(elem: &Elem, by_way_of: Option<DType>) -> Result<SharedText, ReadErro
 }
 
 /// The codes of a categorical column under other categories.
-fn recoded(elem: &Elem, target: &CategoryType) -> Result<SharedArray, ReadError> {
-    let Elem::Categorical(categorical) = elem else { return Err(unexpected()) };
+fn recoded(column: &Present<'_>, target: &CategoryType) -> Result<SharedArray, ReadError> {
+    let (Elem::Categorical(categorical), ColumnType::Category(own)) = (column.elem, &column.own)
+    else {
+        return Err(unexpected());
+    };
     let codes = Arc::clone(&categorical.codes);
-    let table = Categories::read(&categorical.categories)?.recoding(&target.categories);
+    let table = own.categories.recoding(&target.categories);
     let dtype = target.code_dtype();
     let unchanged = codes.dtype() == dtype
         && table.iter().enumerate().all(|(code, &target)| code as i64 == target);

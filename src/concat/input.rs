@@ -1,5 +1,6 @@
 //! An input of a concatenation.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,29 +22,22 @@ pub struct Input {
     pub adata: AnnData,
 }
 
-/// An input during planning: borrowed, and possibly standing for the `raw` of the user's input.
+/// An input during planning: the user's, or the `raw` of one.
 #[derive(Debug, Clone)]
 pub(super) struct Source<'a> {
+    /// Its key.
     pub key: &'a str,
+    /// The file.
     pub file: Arc<PathBuf>,
+    /// The file's identity, as text.
     pub identity: Arc<str>,
-    /// Path of the object inside the file: empty, or `/raw`.
-    pub prefix: &'static str,
-    pub adata: std::borrow::Cow<'a, AnnData>,
+    /// What it holds.
+    pub adata: Cow<'a, AnnData>,
 }
 
 impl Source<'_> {
-    /// The path of an element of this object.
-    pub fn element(&self, path: &str) -> String {
-        format!("{}/{path}", self.prefix)
-    }
-
-    /// Where an element comes from.
-    pub fn origin(&self, path: &str) -> Origin {
-        Origin {
-            file: Arc::clone(&self.file),
-            element: self.element(path),
-            identity: Arc::clone(&self.identity),
-        }
+    /// Where the element at a path comes from.
+    pub fn origin(&self, element: String) -> Origin {
+        Origin { file: Arc::clone(&self.file), element, identity: Arc::clone(&self.identity) }
     }
 }
