@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::batches::batches;
-use super::cast::{read_i64, write_i64};
+use super::cast::{cast_bytes, read_i64, write_i64};
 use super::scratch::with_scratch;
 use super::{ArraySource, SharedArray};
 use crate::base::{DType, ReadError, Region};
@@ -22,6 +22,7 @@ enum Map {
     Recode(Arc<[i64]>),
     Shift(i64),
     IsNegative,
+    IsNan,
 }
 
 /// Category codes under a new list of categories.
@@ -59,12 +60,28 @@ impl IsMissing {
     pub fn of_codes(codes: SharedArray) -> SharedArray {
         Arc::new(Mapped { source: codes, dtype: DType::Bool, map: Map::IsNegative })
     }
+
+    /// True where a floating point or complex number is NaN.
+    #[must_use]
+    pub fn of_numbers(numbers: SharedArray) -> SharedArray {
+        Arc::new(Mapped { source: numbers, dtype: DType::Bool, map: Map::IsNan })
+    }
 }
 
 impl Mapped {
     fn convert(&self, source: &[u8], out: &mut [u8]) -> Result<(), ReadError> {
         let from = self.source.dtype();
         match &self.map {
+            Map::IsNan => {
+                let elements = source.chunks_exact(from.size_bytes());
+                for (element, target) in elements.zip(out) {
+                    let mut wide = [0; 16];
+                    cast_bytes(from, element, DType::C128, &mut wide);
+                    let halves = wide.as_chunks::<8>().0;
+                    *target = u8::from(halves.iter().any(|half| f64::from_le_bytes(*half).is_nan()));
+                }
+                Ok(())
+            }
             Map::IsNegative => {
                 for (value, target) in read_i64(from, source).zip(out) {
                     *target = u8::from(value < 0);

@@ -12,7 +12,7 @@ pub enum PlanError {
     NoInputs,
     /// Two inputs have one key, and the keys are used.
     #[error(
-        "the key {key:?} stands for both {first} and {second}; keys must be unique with {used_by}\n  \
+        "the key {key:?} stands for both {first} and {second}; keys must be unique\n  \
          hint: give each input its own key (KEY=PATH, or --keys)",
         first = first.display(), second = second.display()
     )]
@@ -23,8 +23,6 @@ pub enum PlanError {
         first: PathBuf,
         /// The other input.
         second: PathBuf,
-        /// The option that uses keys.
-        used_by: &'static str,
     },
     /// A name stands twice on an axis that has to be joined.
     #[error(

@@ -77,13 +77,6 @@ pub enum Notice {
         /// Files whose matrix is converted.
         files: Vec<String>,
     },
-    /// The name of an index is left out because a column has it.
-    IndexNameLeftOut {
-        /// Path of the frame.
-        element: String,
-        /// The name.
-        name: String,
-    },
 }
 
 impl fmt::Display for Notice {
@@ -138,9 +131,6 @@ impl fmt::Display for Notice {
                 "{element} becomes {to}: converted from another encoding in {}",
                 FirstFew(files)
             ),
-            Self::IndexNameLeftOut { element, name } => {
-                write!(f, "{element}: the index loses its name {name:?}, which a column has")
-            }
         }
     }
 }

@@ -1,0 +1,62 @@
+//! From a plan to a result that can be read.
+
+use crate::anndata::{AnnData, Elem, Sparse, SparseBody};
+use crate::base::{Progress, ReadError};
+
+use super::plan::Plan;
+use super::sparse::{CensusEnv, resolve};
+
+/// Why the census of a plan could not be taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CensusError {
+    /// An input could not be read, or a file of the census not written.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Plan {
+    /// Takes the censuses and makes the conversions that sparse matrices need. In what it returns
+    /// every matrix is [`SparseBody::Stored`].
+    ///
+    /// # Errors
+    /// An input that cannot be read, or a file that cannot be written.
+    pub fn compile(
+        &self,
+        env: &CensusEnv,
+        progress: &dyn Progress,
+    ) -> Result<AnnData, CensusError> {
+        let resolved = self
+            .sparse
+            .iter()
+            .map(|planned| resolve(planned, env, progress))
+            .collect::<Result<Vec<Sparse>, ReadError>>()?;
+        let mut merged = self.merged.clone();
+        let mut slots: Vec<&mut Elem> = Vec::new();
+        slots.extend(&mut merged.x);
+        slots.extend(merged.raw.iter_mut().map(|raw| &mut raw.x));
+        for mapping in [
+            &mut merged.layers,
+            &mut merged.obsm,
+            &mut merged.varm,
+            &mut merged.obsp,
+            &mut merged.varp,
+        ]
+        .into_iter()
+        .chain(merged.raw.iter_mut().map(|raw| &mut raw.varm))
+        {
+            slots.extend(mapping.values_mut());
+        }
+        for slot in slots {
+            fill(slot, &resolved);
+        }
+        Ok(merged)
+    }
+}
+
+fn fill(slot: &mut Elem, resolved: &[Sparse]) {
+    if let Elem::Sparse(Sparse { body: SparseBody::Planned(number), .. }) = slot
+        && let Some(sparse) = resolved.get(*number)
+    {
+        *slot = Elem::Sparse(sparse.clone());
+    }
+}

@@ -1,0 +1,304 @@
+//! anndata's `equal`: whether two values are the same, so that merging keeps one. Values are read a
+//! block at a time and only as far as they agree.
+
+use std::sync::Arc;
+
+use crate::anndata::{Categorical, Elem, Frame, Nullable, Scalar};
+use crate::array::{
+    ArraySource, LookupText, SharedArray, SharedText, TextBuf, TextSource, read_all, read_all_text,
+    read_vec,
+};
+use crate::base::dtype::Kind;
+use crate::base::{DType, Indexer, ReadError, Region};
+use crate::tree::{FieldValues, RecordArray};
+
+use super::categories::Categories;
+use super::missing::mask_of;
+use super::names::index_text;
+use super::triplets::{Number, Triplets};
+
+/// Bytes, or strings, that are compared at once.
+const BLOCK: u64 = 1 << 18;
+
+/// `equal(a, b)`. Not symmetric: a dense array equals a sparse one of the same values, but not the
+/// other way round.
+pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
+    match (a, b) {
+        (Elem::Dense(a), Elem::Dense(b)) => dense(&**a, &**b),
+        (Elem::Dense(a), Elem::Sparse(b)) => {
+            let (rows, columns) = (Indexer::identity(b.shape[0]), Indexer::identity(b.shape[1]));
+            if a.shape() != b.shape || a.dtype() != b.dtype {
+                return Ok(false);
+            }
+            let b = Triplets::read(b, &rows, &columns)?;
+            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &b.dense_bytes()))
+        }
+        (Elem::Text(a), Elem::Text(b)) => text(&**a, &**b),
+        (Elem::Sparse(a), Elem::Sparse(b)) => {
+            if a.shape != b.shape {
+                return Ok(false);
+            }
+            let (rows, columns) = (Indexer::identity(a.shape[0]), Indexer::identity(a.shape[1]));
+            let a = Triplets::read(a, &rows, &columns)?;
+            Ok(a.equals(&Triplets::read(b, &rows, &columns)?))
+        }
+        (Elem::Frame(a), Elem::Frame(b)) => frames(a, b),
+        (Elem::Record(a), Elem::Record(b)) => Ok(records(a, b)),
+        (Elem::Awkward(a), Elem::Awkward(b)) => {
+            if a.len != b.len || a.form != b.form || a.buffers.len() != b.buffers.len() {
+                return Ok(false);
+            }
+            for (name, buffer) in &a.buffers {
+                match b.buffers.get(name) {
+                    Some(other) if dense(&**buffer, &**other)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+        (Elem::Scalar(a), Elem::Scalar(b)) => Ok(scalars(a, b)),
+        (Elem::Null, Elem::Null) => Ok(true),
+        (Elem::Text(_), _) | (_, Elem::Text(_)) | (Elem::Categorical(_) | Elem::Nullable(_), _)
+            if is_line(a) && is_line(b) =>
+        {
+            values(a, b)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// `DataFrame.equals`: the same columns in the same order over the same index; dtypes count.
+pub(super) fn frames(a: &Frame, b: &Frame) -> Result<bool, ReadError> {
+    if a.len != b.len || !a.columns.keys().eq(b.columns.keys()) {
+        return Ok(false);
+    }
+    if !text(&*index_text(a)?, &*index_text(b)?)? {
+        return Ok(false);
+    }
+    for (a, b) in a.columns.values().zip(b.columns.values()) {
+        if !columns(a, b)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// `Series.equals` of two columns.
+pub(super) fn columns(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
+    match (a, b) {
+        (Elem::Dense(a), Elem::Dense(b)) => dense(&**a, &**b),
+        (Elem::Text(a), Elem::Text(b)) => text(&**a, &**b),
+        (Elem::Nullable(a), Elem::Nullable(b)) => nullables(a, b),
+        (Elem::Categorical(a), Elem::Categorical(b)) => categoricals(a, b),
+        _ => Ok(false),
+    }
+}
+
+/// Arrays of one dtype and shape with the same values, NaN equal to NaN.
+pub(super) fn dense(a: &dyn ArraySource, b: &dyn ArraySource) -> Result<bool, ReadError> {
+    if a.dtype() != b.dtype() || a.shape() != b.shape() {
+        return Ok(false);
+    }
+    let shape = a.shape();
+    let row_elements = shape.iter().skip(1).product::<u64>().max(1);
+    let rows = shape.first().copied().unwrap_or(1);
+    let step = (BLOCK / row_elements).max(1);
+    let mut row = 0;
+    while row < rows {
+        let end = rows.min(row + step);
+        let region = Region::rows(row..end, shape);
+        if !same_numbers(a.dtype(), &read_vec(a, &region)?, &read_vec(b, &region)?) {
+            return Ok(false);
+        }
+        row = end;
+    }
+    Ok(true)
+}
+
+fn same_numbers(dtype: DType, a: &[u8], b: &[u8]) -> bool {
+    if a == b {
+        return true;
+    }
+    if !matches!(dtype.kind(), Kind::Float | Kind::Complex) || a.len() != b.len() {
+        return false;
+    }
+    let size = dtype.size_bytes();
+    a.chunks_exact(size)
+        .zip(b.chunks_exact(size))
+        .all(|(a, b)| a == b || Number::of(dtype, a).same(Number::of(dtype, b)))
+}
+
+fn text(a: &dyn TextSource, b: &dyn TextSource) -> Result<bool, ReadError> {
+    if a.shape() != b.shape() {
+        return Ok(false);
+    }
+    let (mut mine, mut theirs) = (TextBuf::new(), TextBuf::new());
+    let len = a.num_elements();
+    let mut start = 0;
+    while start < len {
+        let end = len.min(start + BLOCK);
+        mine.clear();
+        theirs.clear();
+        a.read_range(start..end, &mut mine)?;
+        b.read_range(start..end, &mut theirs)?;
+        if mine != theirs {
+            return Ok(false);
+        }
+        start = end;
+    }
+    Ok(true)
+}
+
+fn nullables(a: &Nullable, b: &Nullable) -> Result<bool, ReadError> {
+    if !dense(&*a.mask, &*b.mask)? {
+        return Ok(false);
+    }
+    match (&*a.values, &*b.values) {
+        (Elem::Dense(x), Elem::Dense(y)) if x.dtype() != y.dtype() => Ok(false),
+        (Elem::Dense(_), Elem::Dense(_)) | (Elem::Text(_), Elem::Text(_)) => values(
+            &Elem::Nullable(a.clone()),
+            &Elem::Nullable(b.clone()),
+        ),
+        _ => Ok(false),
+    }
+}
+
+/// Categoricals of equal dtype with the same values.
+fn categoricals(a: &Categorical, b: &Categorical) -> Result<bool, ReadError> {
+    if a.ordered != b.ordered || a.codes.shape() != b.codes.shape() {
+        return Ok(false);
+    }
+    let (mine, theirs) = (Categories::read(&a.categories)?, Categories::read(&b.categories)?);
+    if mine.dtype() != theirs.dtype() || mine.len() != theirs.len() {
+        return Ok(false);
+    }
+    let table = theirs.recoding(&mine);
+    let in_order = table.iter().enumerate().all(|(at, &to)| at as i64 == to);
+    if table.contains(&-1) || (a.ordered && !in_order) {
+        return Ok(false);
+    }
+    let recoded = crate::array::Recoded::shared(Arc::clone(&b.codes), table, DType::I64);
+    let own = crate::array::Cast::shared(Arc::clone(&a.codes), DType::I64);
+    dense(&*own, &*recoded)
+}
+
+fn scalars(a: &Scalar, b: &Scalar) -> bool {
+    match (a, b) {
+        (Scalar::Text(a), Scalar::Text(b)) => a == b,
+        (Scalar::Number { dtype: a, bytes: x }, Scalar::Number { dtype: b, bytes: y }) => {
+            // A NaN is not equal to itself here.
+            Number::of(*a, x) == Number::of(*b, y)
+        }
+        _ => false,
+    }
+}
+
+fn records(a: &RecordArray, b: &RecordArray) -> bool {
+    a.shape == b.shape
+        && a.fields.len() == b.fields.len()
+        && a.fields.iter().zip(&b.fields).all(|(a, b)| {
+            a.name == b.name
+                && a.inner_shape == b.inner_shape
+                && match (&a.values, &b.values) {
+                    (FieldValues::Text(a), FieldValues::Text(b)) => a == b,
+                    (
+                        FieldValues::Fixed { dtype: a, bytes: x },
+                        FieldValues::Fixed { dtype: b, bytes: y },
+                    ) => a == b && same_numbers(*a, x, y),
+                    _ => false,
+                }
+        })
+}
+
+fn is_line(elem: &Elem) -> bool {
+    matches!(
+        elem,
+        Elem::Dense(_) | Elem::Text(_) | Elem::Categorical(_) | Elem::Nullable(_)
+    )
+}
+
+/// The default of `equal`, over what numpy makes of both: the same values are missing and the
+/// others are equal, whatever their dtypes.
+fn values(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
+    let (a, b) = (Values::of(a)?, Values::of(b)?);
+    let (Some(a), Some(b)) = (a, b) else { return Ok(false) };
+    if a.shape() != b.shape() {
+        return Ok(false);
+    }
+    let missing = a.missing()?;
+    if missing != b.missing()? {
+        return Ok(false);
+    }
+    match (&a.plain, &b.plain) {
+        (Plain::Text(a), Plain::Text(b)) => {
+            let (a, b) = (read_all_text(&**a)?, read_all_text(&**b)?);
+            Ok(a.iter().zip(b.iter()).zip(&missing).all(|((a, b), &missing)| missing || a == b))
+        }
+        (Plain::Numbers(a), Plain::Numbers(b)) => {
+            let (x, y) = (read_all(&**a)?, read_all(&**b)?);
+            let numbers = |dtype: DType, bytes: &[u8]| {
+                bytes
+                    .chunks_exact(dtype.size_bytes())
+                    .map(|element| Number::of(dtype, element))
+                    .collect::<Vec<_>>()
+            };
+            let (x, y) = (numbers(a.dtype(), &x), numbers(b.dtype(), &y));
+            Ok(x.iter().zip(&y).zip(&missing).all(|((a, b), &missing)| missing || a == b))
+        }
+        _ => Ok(missing.iter().all(|&missing| missing)),
+    }
+}
+
+enum Plain {
+    Text(SharedText),
+    Numbers(SharedArray),
+}
+
+struct Values {
+    plain: Plain,
+    mask: Option<SharedArray>,
+}
+
+impl Values {
+    fn of(elem: &Elem) -> Result<Option<Self>, ReadError> {
+        let mask = mask_of(elem);
+        let plain = match elem {
+            Elem::Text(text) => Plain::Text(Arc::clone(text)),
+            Elem::Dense(array) => Plain::Numbers(Arc::clone(array)),
+            Elem::Nullable(nullable) => match &*nullable.values {
+                Elem::Text(text) => Plain::Text(Arc::clone(text)),
+                Elem::Dense(array) => Plain::Numbers(Arc::clone(array)),
+                _ => return Ok(None),
+            },
+            Elem::Categorical(categorical) => {
+                let categories = Categories::read(&categorical.categories)?;
+                let codes = Arc::clone(&categorical.codes);
+                match categories.dtype() {
+                    None => Plain::Text(LookupText::shared(codes, categories.text(), "")),
+                    Some(dtype) => {
+                        let table = categories.numbers(dtype).unwrap_or_default();
+                        let zero = vec![0; dtype.size_bytes()];
+                        Plain::Numbers(crate::array::Lookup::shared(codes, dtype, table, &zero))
+                    }
+                }
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Self { plain, mask }))
+    }
+
+    fn shape(&self) -> &[u64] {
+        match &self.plain {
+            Plain::Text(text) => text.shape(),
+            Plain::Numbers(array) => array.shape(),
+        }
+    }
+
+    fn missing(&self) -> Result<Vec<bool>, ReadError> {
+        let len = self.shape().iter().product::<u64>() as usize;
+        match &self.mask {
+            Some(mask) => Ok(read_all(&**mask)?.iter().map(|&byte| byte != 0).collect()),
+            None => Ok(vec![false; len]),
+        }
+    }
+}

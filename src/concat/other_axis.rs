@@ -1,0 +1,257 @@
+//! What is not aligned to the concatenated axis: the other axis's frame, mapping and pairwise
+//! elements, and `uns`. A strategy chooses among the inputs' values.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::anndata::{Elem, Frame, Mapping};
+use crate::base::Indexer;
+
+use super::arrays::Planner;
+use super::axis::JoinedAxis;
+use super::equal;
+use super::error::PlanError;
+use super::keys::union_keys;
+use super::merge::{choose, keys, merge_nested};
+use super::notice::Notice;
+use super::options::Merge;
+use super::reindex::{reindex_array, reindex_column, reindex_frame};
+use super::sparse::{
+    Axis as MatrixAxis, FormatChoice, PartSource, SparsePart, StackOptions, plan_stack,
+};
+use super::triplets::Triplets;
+
+/// The merged elements of the other axis.
+#[derive(Debug)]
+pub(super) struct OtherAxis {
+    /// Its frame.
+    pub frame: Frame,
+    /// `varm` (`obsm` along var).
+    pub mapping: Mapping,
+    /// `varp` (`obsp` along var).
+    pub pairwise: Mapping,
+}
+
+/// One input's value of an element of the other axis.
+#[derive(Debug, Clone, Copy)]
+struct Value<'v> {
+    elem: &'v Elem,
+    input: usize,
+    indexer: &'v Indexer,
+}
+
+/// How many leading axes of an element are the other axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aligned {
+    Rows,
+    Both,
+}
+
+impl Aligned {
+    const fn axes(self) -> usize {
+        match self {
+            Self::Rows => 1,
+            Self::Both => 2,
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// Merges the other axis; without a strategy only its names remain.
+    pub fn merge_other_axis(
+        &mut self,
+        joined: &JoinedAxis,
+        mut frame: Frame,
+    ) -> Result<OtherAxis, PlanError> {
+        let other = self.options.axis.other();
+        let sources = self.sources;
+        let columns: Vec<&IndexMap<String, Elem>> =
+            sources.iter().map(|source| &other.frame(&source.adata).columns).collect();
+        let mappings: Vec<&Mapping> =
+            sources.iter().map(|source| other.mapping(&source.adata)).collect();
+        let pairwise: Vec<&Mapping> =
+            sources.iter().map(|source| other.pairwise(&source.adata)).collect();
+        let Some(strategy) = self.options.merge else {
+            let groups = [
+                (other.name(), &columns),
+                (other.mapping_name(), &mappings),
+                (other.pairwise_name(), &pairwise),
+            ];
+            let elements: Vec<String> = groups
+                .into_iter()
+                .flat_map(|(group, mappings)| {
+                    union_keys(mappings).into_iter().map(move |key| (group, key))
+                })
+                .map(|(group, key)| self.at(&format!("{group}/{key}")))
+                .collect();
+            if !elements.is_empty() {
+                self.notices.push(Notice::NotMerged { elements, option: "--merge" });
+            }
+            return Ok(OtherAxis { frame, mapping: Mapping::new(), pairwise: Mapping::new() });
+        };
+        for key in keys(strategy, &columns) {
+            let chosen = choose(strategy, &values(&columns, key, joined), same_column)?;
+            let column = chosen.and_then(|value| reindex_column(value.elem, value.indexer));
+            if let Some(column) = column {
+                frame.columns.insert(key.to_owned(), column);
+            }
+        }
+        let mapping =
+            self.merge_aligned(strategy, &mappings, joined, &frame, Aligned::Rows)?;
+        let pairwise =
+            self.merge_aligned(strategy, &pairwise, joined, &frame, Aligned::Both)?;
+        Ok(OtherAxis { frame, mapping, pairwise })
+    }
+
+    fn merge_aligned(
+        &mut self,
+        strategy: Merge,
+        mappings: &[&Mapping],
+        joined: &JoinedAxis,
+        frame: &Frame,
+        aligned: Aligned,
+    ) -> Result<Mapping, PlanError> {
+        let other = self.options.axis.other();
+        let group = match aligned {
+            Aligned::Rows => other.mapping_name(),
+            Aligned::Both => other.pairwise_name(),
+        };
+        let index = super::mapping::frame_without_columns(frame);
+        let mut out = Mapping::new();
+        for key in keys(strategy, mappings) {
+            let values = values(mappings, key, joined);
+            let same = |a: Value<'_>, b: Value<'_>| same_aligned(a, b, &index, aligned);
+            let Some(value) = choose(strategy, &values, same)? else { continue };
+            let path = format!("{group}/{key}");
+            match self.realign(value, &index, aligned, &path)? {
+                Some(elem) => {
+                    out.insert(key.to_owned(), elem);
+                }
+                None => self.notices.push(Notice::LeftOut {
+                    element: self.at(&path),
+                    reason: "it cannot be aligned to the joined axis".to_owned(),
+                }),
+            }
+        }
+        Ok(out)
+    }
+
+    /// An element under the joined names. `None` for what cannot be aligned.
+    fn realign(
+        &mut self,
+        value: Value<'_>,
+        index: &Frame,
+        aligned: Aligned,
+        path: &str,
+    ) -> Result<Option<Elem>, PlanError> {
+        let Value { elem, input, indexer } = value;
+        Ok(match elem {
+            Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, indexer, index))),
+            _ if indexer.is_identity() => Some(elem.clone()),
+            Elem::Dense(array) => {
+                Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer)))
+            }
+            Elem::Sparse(sparse) if aligned == Aligned::Both => {
+                Some(Elem::Sparse(Triplets::read(sparse, indexer, indexer)?.into_sparse()))
+            }
+            Elem::Sparse(sparse) => {
+                let part = SparsePart {
+                    source: PartSource::Sparse(sparse.clone()),
+                    extent: sparse.shape[1],
+                    other: indexer.clone(),
+                    origin: self.sources[input].origin(self.at(path)),
+                };
+                let options =
+                    StackOptions { fill: None, format: FormatChoice::Always(sparse.format) };
+                let planned = plan_stack(vec![part], MatrixAxis::Columns, &options)?;
+                Some(Elem::Sparse(self.add_sparse(planned, path)?))
+            }
+            _ => None,
+        })
+    }
+
+    /// `uns`, chosen recursively.
+    pub fn merge_uns(&mut self) -> Result<Mapping, PlanError> {
+        let mappings: Vec<&Mapping> =
+            self.sources.iter().map(|source| &source.adata.uns).collect();
+        let Some(strategy) = self.options.uns_merge else {
+            let elements: Vec<String> = union_keys(&mappings)
+                .into_iter()
+                .map(|key| self.at(&format!("uns/{key}")))
+                .collect();
+            if !elements.is_empty() {
+                self.notices.push(Notice::NotMerged { elements, option: "--uns-merge" });
+            }
+            return Ok(Mapping::new());
+        };
+        Ok(merge_nested(strategy, &mappings, &mut equal::equal)?)
+    }
+}
+
+fn values<'v>(
+    mappings: &[&'v IndexMap<String, Elem>],
+    key: &str,
+    joined: &'v JoinedAxis,
+) -> Vec<Value<'v>> {
+    mappings
+        .iter()
+        .zip(&joined.indexers)
+        .enumerate()
+        .filter_map(|(input, (mapping, indexer))| {
+            Some(Value { elem: mapping.get(key)?, input, indexer })
+        })
+        .collect()
+}
+
+/// `Series.equals` of two reindexed columns.
+fn same_column(a: Value<'_>, b: Value<'_>) -> Result<bool, PlanError> {
+    // Text and booleans with missing values are `object` to pandas, and so unlike nullable columns.
+    let becomes_object = |value: &Value<'_>| {
+        !matches!(value.elem, Elem::Nullable(_)) && value.indexer.introduces()
+    };
+    let nullable = |value: &Value<'_>| matches!(value.elem, Elem::Nullable(_));
+    if (becomes_object(&a) && nullable(&b)) || (nullable(&a) && becomes_object(&b)) {
+        return Ok(false);
+    }
+    match (reindex_column(a.elem, a.indexer), reindex_column(b.elem, b.indexer)) {
+        (Some(a), Some(b)) => Ok(equal::columns(&a, &b)?),
+        _ => Ok(false),
+    }
+}
+
+/// `equal` of two reindexed elements.
+fn same_aligned(
+    a: Value<'_>,
+    b: Value<'_>,
+    index: &Frame,
+    aligned: Aligned,
+) -> Result<bool, PlanError> {
+    if a.indexer.is_identity() && b.indexer.is_identity() {
+        return Ok(equal::equal(a.elem, b.elem)?);
+    }
+    Ok(match (a.elem, b.elem) {
+        (Elem::Dense(x), Elem::Dense(y)) => {
+            if Arc::ptr_eq(x, y) && a.indexer == b.indexer {
+                return Ok(true);
+            }
+            let axes = aligned.axes();
+            let (x, y) = (reindex_array(x, axes, a.indexer), reindex_array(y, axes, b.indexer));
+            equal::dense(&*x, &*y)?
+        }
+        (Elem::Sparse(x), Elem::Sparse(y)) => {
+            let columns = |value: &Value<'_>, width: u64| match aligned {
+                Aligned::Rows => Indexer::identity(width),
+                Aligned::Both => value.indexer.clone(),
+            };
+            let x = Triplets::read(x, a.indexer, &columns(&a, x.shape[1]))?;
+            let y = Triplets::read(y, b.indexer, &columns(&b, y.shape[1]))?;
+            x.equals(&y)
+        }
+        (Elem::Frame(x), Elem::Frame(y)) => equal::frames(
+            &reindex_frame(x, a.indexer, index),
+            &reindex_frame(y, b.indexer, index),
+        )?,
+        _ => false,
+    })
+}

@@ -1,0 +1,324 @@
+//! The whole of `anndata.concat`, decided: each part of the result in its turn.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::anndata::{AnnData, Categorical, Elem, Frame, Mapping, Raw};
+use crate::array::{
+    Filled, MemoryText, SharedArray, SharedText, Stacked, StackedText, SuffixedText,
+};
+use crate::array::cast::cast_bytes;
+use crate::base::DType;
+
+use super::arrays::Planner;
+use super::axis::{JoinedAxis, shared_name};
+use super::categories::code_dtype;
+use super::error::PlanError;
+use super::frame::{FrameShare, concat_columns};
+use super::input::{Input, Source};
+use super::names::{NameLists, index_text};
+use super::notice::Notice;
+use super::options::{Axis, ConcatOptions, Pairwise};
+use super::report::{AxisReport, InputJoin};
+use super::sparse::PlannedSparse;
+
+/// What a concatenation will be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The result; sparse matrices that need work are [`crate::anndata::SparseBody::Planned`].
+    pub merged: AnnData,
+    /// The sparse matrices that the result refers to by number.
+    pub sparse: Vec<PlannedSparse>,
+    /// What is dropped, converted or replaced.
+    pub notices: Vec<Notice>,
+    /// How the axis that is not concatenated is joined.
+    pub axis: AxisReport,
+}
+
+/// Plans the concatenation of `inputs`. Reads names of axes, categories and what merging has to
+/// compare; never a column or matrix of the concatenated axis (except to learn whether all of a
+/// column is missing, when pandas' result depends on it).
+///
+/// # Errors
+/// Inputs that contradict each other, or that cannot be read.
+pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError> {
+    if inputs.is_empty() {
+        return Err(PlanError::NoInputs);
+    }
+    check_keys(inputs)?;
+    let sources: Vec<Source<'_>> = inputs
+        .iter()
+        .map(|input| Source {
+            key: &input.key,
+            file: Arc::new(input.path.clone()),
+            identity: input.identity.hex().into(),
+            adata: Cow::Borrowed(&input.adata),
+        })
+        .collect();
+    let mut planner =
+        Planner { sources: &sources, options, prefix: "", notices: Vec::new(), sparse: Vec::new() };
+    let (mut merged, axis) = planner.concat()?;
+    merged.raw = planner.concat_raw()?;
+    Ok(Plan { merged, sparse: planner.sparse, notices: planner.notices, axis })
+}
+
+fn check_keys(inputs: &[Input]) -> Result<(), PlanError> {
+    let mut seen: HashMap<&str, &Input> = HashMap::new();
+    for input in inputs {
+        if let Some(first) = seen.insert(&input.key, input) {
+            return Err(PlanError::DuplicateKey {
+                key: input.key.clone(),
+                first: first.path.clone(),
+                second: input.path.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Planner<'a> {
+    /// Everything but `raw`.
+    fn concat(&mut self) -> Result<(AnnData, AxisReport), PlanError> {
+        let axis = self.options.axis;
+        let joined = self.join_other_axis()?;
+        let other_frame = self.other_index(&joined);
+        let mut frame = self.concat_index()?;
+
+        let x = self.concat_x(&joined.indexers)?;
+        let layers = self.concat_layers(&joined.indexers)?;
+        let mapping = self.concat_mapping(&frame)?;
+        frame.columns = self.concat_annotation()?;
+        let pairwise = match self.options.pairwise {
+            Pairwise::Keep => self.concat_pairwise()?,
+            Pairwise::Drop => self.pairwise_left_out(),
+        };
+        let other = self.merge_other_axis(&joined, other_frame)?;
+        let uns = self.merge_uns()?;
+
+        let report = self.report(&joined);
+        let merged = match axis {
+            Axis::Obs => AnnData {
+                n_obs: frame.len,
+                n_vars: other.frame.len,
+                x,
+                obs: frame,
+                var: other.frame,
+                layers,
+                obsm: mapping,
+                varm: other.mapping,
+                obsp: pairwise,
+                varp: other.pairwise,
+                raw: None,
+                uns,
+            },
+            Axis::Var => AnnData {
+                n_obs: other.frame.len,
+                n_vars: frame.len,
+                x,
+                obs: other.frame,
+                var: frame,
+                layers,
+                obsm: other.mapping,
+                varm: mapping,
+                obsp: other.pairwise,
+                varp: pairwise,
+                raw: None,
+                uns,
+            },
+        };
+        Ok((merged, report))
+    }
+
+    /// `merge_indices` and `gen_reindexer` over the other axis.
+    fn join_other_axis(&self) -> Result<JoinedAxis, PlanError> {
+        let other = self.options.axis.other();
+        let frames: Vec<&Frame> =
+            self.sources.iter().map(|source| other.frame(&source.adata)).collect();
+        let names = NameLists::read(&frames).map_err(|(_, error)| PlanError::Read(error))?;
+        JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| PlanError::DuplicateName {
+            file: self.sources[ambiguous.input].file.to_path_buf(),
+            element: self.at(other.name()),
+            axis: other.name(),
+            name: ambiguous.name,
+        })
+    }
+
+    /// The frame of the other axis, without columns.
+    fn other_index(&self, joined: &JoinedAxis) -> Frame {
+        let other = self.options.axis.other();
+        Frame {
+            len: joined.names.len() as u64,
+            index_name: self.index_name(other),
+            index: Box::new(Elem::Text(MemoryText::line(Arc::clone(&joined.names)))),
+            columns: IndexMap::new(),
+        }
+    }
+
+    fn index_name(&self, axis: Axis) -> Option<String> {
+        shared_name(self.sources.iter().map(|source| axis.frame(&source.adata).index_name.as_ref()))
+    }
+
+    /// The frame of the concatenated axis, without columns.
+    fn concat_index(&self) -> Result<Frame, PlanError> {
+        let axis = self.options.axis;
+        let parts = self
+            .sources
+            .iter()
+            .map(|source| {
+                let names = index_text(axis.frame(&source.adata))?;
+                Ok(match &self.options.index_unique {
+                    Some(separator) => {
+                        SuffixedText::shared(names, &format!("{separator}{}", source.key))
+                    }
+                    None => names,
+                })
+            })
+            .collect::<Result<Vec<SharedText>, PlanError>>()?;
+        Ok(Frame {
+            len: self.sources.iter().map(|source| axis.len(&source.adata)).sum(),
+            index_name: self.index_name(axis),
+            index: Box::new(Elem::Text(StackedText::shared(parts))),
+            columns: IndexMap::new(),
+        })
+    }
+
+    /// The columns of the concatenated axis, and the label.
+    fn concat_annotation(&mut self) -> Result<IndexMap<String, Elem>, PlanError> {
+        let axis = self.options.axis;
+        let shares: Vec<FrameShare<'_>> = self
+            .sources
+            .iter()
+            .map(|source| {
+                let frame = axis.frame(&source.adata);
+                FrameShare { frame: Some(frame), len: frame.len }
+            })
+            .collect();
+        let path = self.at(axis.name());
+        let mut columns = concat_columns(&shares, self.options.join, &path, &mut self.notices)?;
+        if let Some(label) = &self.options.label {
+            if columns.insert(label.clone(), self.label_column()).is_some() {
+                let element = self.at(&format!("{}/{label}", axis.name()));
+                self.notices.push(Notice::LabelReplacesColumn { element });
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The key of each row's input, as a categorical over all keys.
+    fn label_column(&self) -> Elem {
+        let axis = self.options.axis;
+        let dtype = code_dtype(self.sources.len());
+        let parts: Vec<SharedArray> = self
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(number, source)| {
+                let mut code = vec![0; dtype.size_bytes()];
+                cast_bytes(DType::I64, &(number as i64).to_le_bytes(), dtype, &mut code);
+                Filled::shared(dtype, &[axis.len(&source.adata)], &code)
+            })
+            .collect();
+        let keys: crate::array::TextBuf = self.sources.iter().map(|source| source.key).collect();
+        Elem::Categorical(Categorical {
+            codes: Stacked::shared(parts, 0),
+            categories: Box::new(Elem::Text(MemoryText::line(keys))),
+            ordered: false,
+        })
+    }
+
+    fn pairwise_left_out(&mut self) -> Mapping {
+        let axis = self.options.axis;
+        let mappings: Vec<&Mapping> =
+            self.sources.iter().map(|source| axis.pairwise(&source.adata)).collect();
+        let elements: Vec<String> = super::keys::union_keys(&mappings)
+            .into_iter()
+            .map(|key| self.at(&format!("{}/{key}", axis.pairwise_name())))
+            .collect();
+        if !elements.is_empty() {
+            self.notices.push(Notice::PairwiseNotKept { elements });
+        }
+        Mapping::new()
+    }
+
+    /// `raw`, when every input has one: a concatenation of its own, in which nothing of the other
+    /// axis is merged.
+    fn concat_raw(&mut self) -> Result<Option<Raw>, PlanError> {
+        let missing_in: Vec<String> = self
+            .sources
+            .iter()
+            .filter(|source| source.adata.raw.is_none())
+            .map(|source| source.file.display().to_string())
+            .collect();
+        if missing_in.len() == self.sources.len() {
+            return Ok(None);
+        }
+        if !missing_in.is_empty() {
+            self.notices.push(Notice::RawLeftOut { missing_in });
+            return Ok(None);
+        }
+        let sources: Vec<Source<'_>> = self
+            .sources
+            .iter()
+            .filter_map(|source| {
+                let adata = Cow::Owned(raw_as_adata(&source.adata)?);
+                Some(Source { adata, ..source.clone() })
+            })
+            .collect();
+        let options = ConcatOptions {
+            merge: None,
+            uns_merge: None,
+            pairwise: Pairwise::Drop,
+            ..self.options.clone()
+        };
+        let mut planner = Planner {
+            sources: &sources,
+            options: &options,
+            prefix: "/raw",
+            notices: Vec::new(),
+            sparse: std::mem::take(&mut self.sparse),
+        };
+        let merged = planner.concat();
+        self.sparse = planner.sparse;
+        self.notices.extend(
+            planner.notices.into_iter().filter(|notice| !matches!(notice, Notice::NotMerged { .. })),
+        );
+        let (merged, _) = merged?;
+        Ok(merged.x.map(|x| Raw { x, var: merged.var, varm: merged.varm }))
+    }
+
+    fn report(&self, joined: &JoinedAxis) -> AxisReport {
+        let other = self.options.axis.other();
+        AxisReport {
+            axis: other.name(),
+            len: joined.names.len() as u64,
+            inputs: self
+                .sources
+                .iter()
+                .zip(&joined.indexers)
+                .map(|(source, indexer)| InputJoin::new(&source.file, indexer))
+                .collect(),
+        }
+    }
+}
+
+/// `raw` as an object of its own: its observations have names and nothing else.
+fn raw_as_adata(adata: &AnnData) -> Option<AnnData> {
+    let raw = adata.raw.as_ref()?;
+    Some(AnnData {
+        n_obs: adata.n_obs,
+        n_vars: raw.var.len,
+        x: Some(raw.x.clone()),
+        obs: super::mapping::frame_without_columns(&adata.obs),
+        var: raw.var.clone(),
+        layers: Mapping::new(),
+        obsm: Mapping::new(),
+        varm: raw.varm.clone(),
+        obsp: Mapping::new(),
+        varp: Mapping::new(),
+        raw: None,
+        uns: Mapping::new(),
+    })
+}
