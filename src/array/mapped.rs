@@ -78,7 +78,8 @@ impl Mapped {
                     let mut wide = [0; 16];
                     cast_bytes(from, element, DType::C128, &mut wide);
                     let halves = wide.as_chunks::<8>().0;
-                    *target = u8::from(halves.iter().any(|half| f64::from_le_bytes(*half).is_nan()));
+                    *target =
+                        u8::from(halves.iter().any(|half| f64::from_le_bytes(*half).is_nan()));
                 }
                 Ok(())
             }

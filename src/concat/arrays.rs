@@ -97,8 +97,7 @@ impl Planner<'_> {
         axis: Axis,
         path: &str,
     ) -> Result<Option<Elem>, PlanError> {
-        let kinds: Vec<Kind> =
-            shares.iter().filter_map(|share| share.elem).map(Kind::of).collect();
+        let kinds: Vec<Kind> = shares.iter().filter_map(|share| share.elem).map(Kind::of).collect();
         if kinds.contains(&Kind::Sparse) {
             self.reject_mixture(shares, path, |kind| matches!(kind, Kind::Sparse | Kind::Dense))?;
             return self.stack_sparse(shares, axis, path).map(|sparse| Some(Elem::Sparse(sparse)));
@@ -106,8 +105,8 @@ impl Planner<'_> {
         if kinds.iter().all(|&kind| kind == Kind::Dense) {
             return self.stack_dense(shares, axis, path).map(|array| Some(Elem::Dense(array)));
         }
-        let complete = kinds.len() == shares.len()
-            && shares.iter().all(|share| share.other.is_identity());
+        let complete =
+            kinds.len() == shares.len() && shares.iter().all(|share| share.other.is_identity());
         if kinds.iter().all(|&kind| kind == Kind::Text) && complete && axis == Axis::Rows {
             let parts = shares
                 .iter()
@@ -145,9 +144,8 @@ impl Planner<'_> {
         else {
             return Ok(());
         };
-        let (source, kind) = present
-            .find(|&(_, kind)| allowed(kind))
-            .unwrap_or((other_source, other_kind));
+        let (source, kind) =
+            present.find(|&(_, kind)| allowed(kind)).unwrap_or((other_source, other_kind));
         Err(PlanError::MixedKinds {
             element: self.at(path),
             kind: kind.describe(),
@@ -185,11 +183,7 @@ impl Planner<'_> {
     }
 
     /// Takes a planned matrix in, with the notice of what it converts.
-    pub fn add_sparse(
-        &mut self,
-        planned: PlannedSparse,
-        path: &str,
-    ) -> Result<Sparse, PlanError> {
+    pub fn add_sparse(&mut self, planned: PlannedSparse, path: &str) -> Result<Sparse, PlanError> {
         let files: Vec<String> = planned
             .report()
             .parts

@@ -80,11 +80,17 @@ impl Categories {
             Kind::Bool => Self::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
             Kind::Signed => Self::Int(
                 dtype,
-                as_wide(DType::I64).into_iter().map(|b| i128::from(i64::from_le_bytes(b))).collect(),
+                as_wide(DType::I64)
+                    .into_iter()
+                    .map(|b| i128::from(i64::from_le_bytes(b)))
+                    .collect(),
             ),
             Kind::Unsigned => Self::Int(
                 dtype,
-                as_wide(DType::U64).into_iter().map(|b| i128::from(u64::from_le_bytes(b))).collect(),
+                as_wide(DType::U64)
+                    .into_iter()
+                    .map(|b| i128::from(u64::from_le_bytes(b)))
+                    .collect(),
             ),
             Kind::Float => Self::Float(
                 dtype,

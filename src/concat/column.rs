@@ -57,7 +57,8 @@ pub(super) fn concat_column(
                 }
                 Ok(true)
             };
-            let any = move || share.column.as_ref().map_or(Ok(false), |column| any_missing(column.elem));
+            let any =
+                move || share.column.as_ref().map_or(Ok(false), |column| any_missing(column.elem));
             (all, any)
         })
         .collect();
@@ -165,8 +166,9 @@ impl Builder<'_> {
     }
 
     fn has_missing(&self) -> Result<bool, ReadError> {
-        let is_blank =
-            |(share, &blank): (&Share<'_>, &bool)| share.len > 0 && (blank || share.column.is_none());
+        let is_blank = |(share, &blank): (&Share<'_>, &bool)| {
+            share.len > 0 && (blank || share.column.is_none())
+        };
         if self.shares.iter().zip(&self.outcome.blank).any(is_blank) {
             return Ok(true);
         }
@@ -181,8 +183,8 @@ impl Builder<'_> {
 
     fn text(&self) -> Result<SharedText, ReadError> {
         let by_way_of = self.outcome.by_way_of;
-        let parts =
-            self.each(|column| text_of(column.elem, by_way_of), |len| FilledText::shared(&[len], ""))?;
+        let parts = self
+            .each(|column| text_of(column.elem, by_way_of), |len| FilledText::shared(&[len], ""))?;
         Ok(StackedText::shared(parts))
     }
 

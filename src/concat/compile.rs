@@ -33,19 +33,18 @@ impl Plan {
         let mut merged = self.merged.clone();
         let mut slots: Vec<&mut Elem> = Vec::new();
         slots.extend(&mut merged.x);
-        slots.extend(merged.raw.iter_mut().map(|raw| &mut raw.x));
-        for mapping in [
+        let mut mappings = vec![
             &mut merged.layers,
             &mut merged.obsm,
             &mut merged.varm,
             &mut merged.obsp,
             &mut merged.varp,
-        ]
-        .into_iter()
-        .chain(merged.raw.iter_mut().map(|raw| &mut raw.varm))
-        {
-            slots.extend(mapping.values_mut());
+        ];
+        if let Some(raw) = &mut merged.raw {
+            slots.push(&mut raw.x);
+            mappings.push(&mut raw.varm);
         }
+        slots.extend(mappings.into_iter().flat_map(|mapping| mapping.values_mut()));
         for slot in slots {
             fill(slot, &resolved);
         }

@@ -155,10 +155,9 @@ fn nullables(a: &Nullable, b: &Nullable) -> Result<bool, ReadError> {
     }
     match (&*a.values, &*b.values) {
         (Elem::Dense(x), Elem::Dense(y)) if x.dtype() != y.dtype() => Ok(false),
-        (Elem::Dense(_), Elem::Dense(_)) | (Elem::Text(_), Elem::Text(_)) => values(
-            &Elem::Nullable(a.clone()),
-            &Elem::Nullable(b.clone()),
-        ),
+        (Elem::Dense(_), Elem::Dense(_)) | (Elem::Text(_), Elem::Text(_)) => {
+            values(&Elem::Nullable(a.clone()), &Elem::Nullable(b.clone()))
+        }
         _ => Ok(false),
     }
 }
@@ -211,10 +210,7 @@ fn records(a: &RecordArray, b: &RecordArray) -> bool {
 }
 
 fn is_line(elem: &Elem) -> bool {
-    matches!(
-        elem,
-        Elem::Dense(_) | Elem::Text(_) | Elem::Categorical(_) | Elem::Nullable(_)
-    )
+    matches!(elem, Elem::Dense(_) | Elem::Text(_) | Elem::Categorical(_) | Elem::Nullable(_))
 }
 
 /// The default of `equal`, over what numpy makes of both: the same values are missing and the

@@ -59,7 +59,8 @@ pub(super) fn concat_columns(
             .count();
         let run = &names[run_start..=at + run_len];
         let column: Vec<Share<'_>> = frames.iter().map(|frame| frame.share(name, run)).collect();
-        columns.insert(name.to_owned(), concat_column(&column, &format!("{path}/{name}"), notices)?);
+        columns
+            .insert(name.to_owned(), concat_column(&column, &format!("{path}/{name}"), notices)?);
     }
     Ok(columns)
 }
@@ -106,19 +107,14 @@ impl<'a> TypedFrame<'a> {
             .filter_map(|other| self.columns.get(other))
             .map(|column| column.elem)
             .collect();
-        let column = Present {
-            elem: column.elem,
-            own: column.own.clone(),
-            ty: column.ty.clone(),
-        };
+        let column = Present { elem: column.elem, own: column.own.clone(), ty: column.ty.clone() };
         Share { column: Some(column), len: self.len, block }
     }
 
     /// The block of each of the result's columns. Numbers of one dtype share a block, but where the
     /// frame has to be reindexed and they are not evenly spaced within it (`only_slice`).
     fn blocks(&self, names: &[&str]) -> Vec<Block> {
-        let unchanged =
-            names.len() == self.columns.len() && names.iter().eq(self.columns.keys());
+        let unchanged = names.len() == self.columns.len() && names.iter().eq(self.columns.keys());
         let mut ranks: HashMap<DType, i64> = HashMap::new();
         let mut places: HashMap<&str, i64> = HashMap::new();
         for (name, column) in &self.columns {
@@ -145,8 +141,10 @@ impl<'a> TypedFrame<'a> {
             let end = (start..blocks.len())
                 .find(|&at| blocks[at] != blocks[start])
                 .unwrap_or(blocks.len());
-            let at: Vec<i64> =
-                names[start..end].iter().map(|name| places.get(name).copied().unwrap_or(0)).collect();
+            let at: Vec<i64> = names[start..end]
+                .iter()
+                .map(|name| places.get(name).copied().unwrap_or(0))
+                .collect();
             let step = if at.len() > 1 { at[1] - at[0] } else { 1 };
             let even = step != 0 && at.windows(2).all(|pair| pair[1] - pair[0] == step);
             if matches!(blocks[start], Block::Numbers(_)) && !even {
@@ -188,8 +186,11 @@ fn unify_dtypes(frames: &mut [TypedFrame<'_>]) {
         names.extend(frame.columns.keys().map(|&name| name.to_owned()));
     }
     for name in &names {
-        let types: Vec<&ColumnType> =
-            frames.iter().filter_map(|frame| frame.columns.get(name.as_str())).map(|column| &column.ty).collect();
+        let types: Vec<&ColumnType> = frames
+            .iter()
+            .filter_map(|frame| frame.columns.get(name.as_str()))
+            .map(|column| &column.ty)
+            .collect();
         let has_missing = types.len() < frames.len();
         let Some(target) = unified(&types, has_missing) else { continue };
         for frame in frames.iter_mut() {

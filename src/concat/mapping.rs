@@ -15,7 +15,10 @@ use super::sparse::{Axis as MatrixAxis, PartSource, SparsePart, plan_pairwise};
 
 impl Planner<'_> {
     /// The keys of a result, and each input's element under them.
-    fn joined_elements<'m>(&self, mappings: &[&'m Mapping]) -> Vec<(&'m str, Vec<Option<&'m Elem>>)> {
+    fn joined_elements<'m>(
+        &self,
+        mappings: &[&'m Mapping],
+    ) -> Vec<(&'m str, Vec<Option<&'m Elem>>)> {
         let keys = match self.options.join {
             Join::Inner => intersect_keys(mappings),
             Join::Outer => union_keys(mappings),

@@ -97,10 +97,8 @@ impl Planner<'_> {
                 frame.columns.insert(key.to_owned(), column);
             }
         }
-        let mapping =
-            self.merge_aligned(strategy, &mappings, joined, &frame, Aligned::Rows)?;
-        let pairwise =
-            self.merge_aligned(strategy, &pairwise, joined, &frame, Aligned::Both)?;
+        let mapping = self.merge_aligned(strategy, &mappings, joined, &frame, Aligned::Rows)?;
+        let pairwise = self.merge_aligned(strategy, &pairwise, joined, &frame, Aligned::Both)?;
         Ok(OtherAxis { frame, mapping, pairwise })
     }
 
@@ -149,9 +147,7 @@ impl Planner<'_> {
         Ok(match elem {
             Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, indexer, index))),
             _ if indexer.is_identity() => Some(elem.clone()),
-            Elem::Dense(array) => {
-                Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer)))
-            }
+            Elem::Dense(array) => Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer))),
             Elem::Sparse(sparse) if aligned == Aligned::Both => {
                 Some(Elem::Sparse(Triplets::read(sparse, indexer, indexer)?.into_sparse()))
             }
@@ -173,8 +169,7 @@ impl Planner<'_> {
 
     /// `uns`, chosen recursively.
     pub fn merge_uns(&mut self) -> Result<Mapping, PlanError> {
-        let mappings: Vec<&Mapping> =
-            self.sources.iter().map(|source| &source.adata.uns).collect();
+        let mappings: Vec<&Mapping> = self.sources.iter().map(|source| &source.adata.uns).collect();
         let Some(strategy) = self.options.uns_merge else {
             let elements: Vec<String> = union_keys(&mappings)
                 .into_iter()
@@ -207,9 +202,8 @@ fn values<'v>(
 /// `Series.equals` of two reindexed columns.
 fn same_column(a: Value<'_>, b: Value<'_>) -> Result<bool, PlanError> {
     // Text and booleans with missing values are `object` to pandas, and so unlike nullable columns.
-    let becomes_object = |value: &Value<'_>| {
-        !matches!(value.elem, Elem::Nullable(_)) && value.indexer.introduces()
-    };
+    let becomes_object =
+        |value: &Value<'_>| !matches!(value.elem, Elem::Nullable(_)) && value.indexer.introduces();
     let nullable = |value: &Value<'_>| matches!(value.elem, Elem::Nullable(_));
     if (becomes_object(&a) && nullable(&b)) || (nullable(&a) && becomes_object(&b)) {
         return Ok(false);
@@ -248,10 +242,9 @@ fn same_aligned(
             let y = Triplets::read(y, b.indexer, &columns(&b, y.shape[1]))?;
             x.equals(&y)
         }
-        (Elem::Frame(x), Elem::Frame(y)) => equal::frames(
-            &reindex_frame(x, a.indexer, index),
-            &reindex_frame(y, b.indexer, index),
-        )?,
+        (Elem::Frame(x), Elem::Frame(y)) => {
+            equal::frames(&reindex_frame(x, a.indexer, index), &reindex_frame(y, b.indexer, index))?
+        }
         _ => false,
     })
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::anndata::{AnnData, Categorical, Elem, Frame, Mapping, Raw};
+use crate::array::cast::cast_bytes;
 use crate::array::{
     Filled, MemoryText, SharedArray, SharedText, Stacked, StackedText, SuffixedText,
 };
-use crate::array::cast::cast_bytes;
 use crate::base::DType;
 
 use super::arrays::Planner;
@@ -283,7 +283,10 @@ impl<'a> Planner<'a> {
         let merged = planner.concat();
         self.sparse = planner.sparse;
         self.notices.extend(
-            planner.notices.into_iter().filter(|notice| !matches!(notice, Notice::NotMerged { .. })),
+            planner
+                .notices
+                .into_iter()
+                .filter(|notice| !matches!(notice, Notice::NotMerged { .. })),
         );
         let (merged, _) = merged?;
         Ok(merged.x.map(|x| Raw { x, var: merged.var, varm: merged.varm }))

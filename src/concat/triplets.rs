@@ -42,7 +42,8 @@ impl Triplets {
         for (major, bounds) in starts.windows(2).enumerate() {
             let range = bounds[0].max(0) as usize..bounds[1].max(0) as usize;
             for at in range {
-                let (Some(&minor), Some(value)) = (minors.get(at), values.chunks_exact(size).nth(at))
+                let (Some(&minor), Some(value)) =
+                    (minors.get(at), values.chunks_exact(size).nth(at))
                 else {
                     return Err(ReadError::corrupt("", "", "indptr points past the values"));
                 };
@@ -50,7 +51,8 @@ impl Triplets {
                     SparseFormat::Csr => (major as i64, minor),
                     SparseFormat::Csc => (minor, major as i64),
                 };
-                if let (Some(row), Some(column)) = (place(&to_row, row), place(&to_column, column)) {
+                if let (Some(row), Some(column)) = (place(&to_row, row), place(&to_column, column))
+                {
                     let mut bytes = [0; 16];
                     bytes[..size].copy_from_slice(value);
                     entries.push((row, column, bytes));
@@ -85,10 +87,7 @@ impl Triplets {
         };
         let (mine, theirs) = (entries(self), entries(other));
         mine.len() == theirs.len()
-            && mine
-                .iter()
-                .zip(&theirs)
-                .all(|(a, b)| (a.0, a.1) == (b.0, b.1) && a.2.same(b.2))
+            && mine.iter().zip(&theirs).all(|(a, b)| (a.0, a.1) == (b.0, b.1) && a.2.same(b.2))
     }
 
     /// As a matrix of the result, CSR with `int32` indices while they fit.
@@ -221,7 +220,8 @@ fn sum(dtype: DType, a: &[u8; 16], b: &[u8; 16]) -> [u8; 16] {
         out[0] = a[0] | b[0];
     } else {
         // Two's complement: the low bytes of the sum are the sum of the low bytes.
-        let total = u64::from_le_bytes(first_eight(a)).wrapping_add(u64::from_le_bytes(first_eight(b)));
+        let total =
+            u64::from_le_bytes(first_eight(a)).wrapping_add(u64::from_le_bytes(first_eight(b)));
         out[..size].copy_from_slice(&total.to_le_bytes()[..size]);
     }
     out
