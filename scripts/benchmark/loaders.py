@@ -1,0 +1,117 @@
+"""Batches of rows, as training loaders ask for them: batches a second."""
+
+import json
+import os
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+warnings.filterwarnings("ignore")
+BATCH = 1024
+RUN = 64
+SECONDS = 4.0
+
+
+def picks(n, kind, rng):
+    """Sorted rows of one batch: scattered, or in runs."""
+    if kind == "random":
+        return np.sort(rng.choice(n, min(BATCH, n), replace=False))
+    starts = np.sort(rng.choice(max(1, n // RUN), min(BATCH // RUN, max(1, n // RUN)), replace=False)) * RUN
+    return np.concatenate([np.arange(start, min(start + RUN, n)) for start in starts])
+
+
+def rate(n, kind, fetch):
+    """Batches a second of `fetch(rows)`, after one to warm up."""
+    rng = np.random.default_rng(1)
+    fetch(picks(n, kind, rng))
+    count, start = 0, time.perf_counter()
+    while count < 2 or time.perf_counter() - start < SECONDS:
+        fetch(picks(n, kind, rng))
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+class Line:
+    """A one-dimensional uncompressed v3 array read by byte ranges of its chunk files."""
+
+    def __init__(self, root: Path):
+        meta = json.loads((root / "zarr.json").read_text())
+        names = [codec["name"] for codec in meta["codecs"]]
+        if names != ["bytes"]:
+            raise RuntimeError(f"the chunks of {root} are encoded with {names}")
+        self.dtype = np.dtype(meta["data_type"])
+        self.chunk = meta["chunk_grid"]["configuration"]["chunk_shape"][0]
+        self.separator = meta["chunk_key_encoding"].get("configuration", {}).get("separator", "/")
+        self.root, self.open = root, {}
+
+    def fd(self, number):
+        if number not in self.open:
+            self.open[number] = os.open(self.root / f"c{self.separator}{number}", os.O_RDONLY)
+        return self.open[number]
+
+    def read(self, starts, ends):
+        """The elements of several ranges, one after another."""
+        out = np.empty(int((ends - starts).sum()), self.dtype)
+        view, at, size = memoryview(out).cast("B"), 0, self.dtype.itemsize
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            while start < end:
+                number, inside = divmod(start, self.chunk)
+                take = min(end - start, self.chunk - inside)
+                os.preadv(self.fd(number), [view[at : at + take * size]], inside * size)
+                start, at = start + take, at + take * size
+        return out
+
+    def close(self):
+        for fd in self.open.values():
+            os.close(fd)
+
+
+def ranges(merged, kind):
+    """Rows as byte ranges of the chunk files: what a loader written for the mount does."""
+    import zarr
+    from scipy import sparse
+
+    x = zarr.open_group(merged, mode="r")["X"]
+    indptr = x["indptr"][...].astype(np.int64)
+    width = x.attrs["shape"][1]
+    data, indices = Line(Path(merged) / "X/data"), Line(Path(merged) / "X/indices")
+
+    def fetch(rows):
+        # Rows that follow each other are one range.
+        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+        starts = indptr[rows[np.concatenate([[0], breaks])]]
+        ends = indptr[rows[np.concatenate([breaks - 1, [len(rows) - 1]])] + 1]
+        lengths = indptr[rows + 1] - indptr[rows]
+        own = np.concatenate([[0], np.cumsum(lengths)])
+        parts = data.read(starts, ends), indices.read(starts, ends), own
+        return sparse.csr_matrix(parts, shape=(len(rows), width))
+
+    try:
+        return rate(len(indptr) - 1, kind, fetch)
+    finally:
+        data.close(), indices.close()
+
+
+def zarr_python(merged, kind):
+    """Rows through anndata's own sparse dataset over zarr-python."""
+    import anndata as ad
+    import zarr
+
+    x = ad.io.sparse_dataset(zarr.open_group(merged, mode="r")["X"])
+    return rate(x.shape[0], kind, lambda rows: x[rows])
+
+
+def collection(inputs, kind):
+    """Rows through AnnCollection over the backed inputs."""
+    import anndata as ad
+    from anndata.experimental import AnnCollection
+
+    parts = [ad.read_h5ad(path, backed="r") for path in inputs]
+    whole = AnnCollection(parts, join_vars="inner", index_unique="-")
+    try:
+        return rate(whole.n_obs, kind, lambda rows: whole[rows].X)
+    finally:
+        for part in parts:
+            part.file.close()

@@ -1,0 +1,208 @@
+"""Timing of commands and of pieces of Python, memory of processes, mounts, and figures."""
+
+import gc
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anncat  # tests/anncat.py
+
+MIB = 1 << 20
+MAKE_INPUTS = Path(__file__).resolve().parent.parent / "make_inputs.py"
+
+
+@dataclass
+class Figure:
+    """One number, what it is compared with, and what it should be."""
+
+    label: str
+    value: float
+    unit: str
+    # A bound on `value`, or on `value / peer` where there is a peer: (">=" or "<=", number).
+    goal: tuple[str, float] | None = None
+    peer: float | None = None
+    peer_label: str = ""
+    # Where less is better, the ratio is peer / value: how many times as fast.
+    speed: bool = True
+
+    @property
+    def ratio(self):
+        if self.peer is None:
+            return None
+        return self.peer / self.value if self.speed else self.value / self.peer
+
+    @property
+    def reached(self):
+        if self.goal is None:
+            return None
+        sign, bound = self.goal
+        judged = self.value if self.peer is None else self.ratio
+        return judged >= bound if sign == ">=" else judged <= bound
+
+    def as_dict(self):
+        names = ["label", "value", "unit", "peer", "peer_label", "ratio", "goal", "reached"]
+        return {name: getattr(self, name) for name in names}
+
+    def line(self):
+        text = f"   {self.label:44} {self.value:9.3f} {self.unit:9}"
+        if self.peer is not None:
+            text += f" {self.peer_label} {self.peer:.3f}, ratio {self.ratio:.2f}"
+        if self.goal is not None:
+            text += f"  goal {self.goal[0]} {self.goal[1]:g} {'ok' if self.reached else 'MISSED'}"
+        return text
+
+
+@dataclass
+class Ran:
+    """What a command took."""
+
+    seconds: float
+    peak_bytes: int
+    stdout: str
+
+
+class Bench:
+    """Where inputs and outputs are, and how often things are run."""
+
+    def __init__(self, work: Path, cells: int, runs: int):
+        self.work, self.cells, self.runs = work.absolute(), cells, runs
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.env = os.environ | {"XDG_CACHE_HOME": str(self.work / "cache")}
+
+    def inputs(self, files=4, compression="none", cells=None, **options):
+        """Paths of generated inputs, made on first use and kept."""
+        cells = self.cells if cells is None else cells
+        words = [f"{key.replace('_', '-')}{'' if value is True else value}" for key, value in sorted(options.items())]
+        directory = self.work / "-".join(["inputs", f"{files}x{cells}", compression, *words])
+        suffix = "zarr" if options.get("format") == "zarr" else f"{compression}.h5ad"
+        paths = [directory / f"in{number}.{suffix}" for number in range(files)]
+        if not (directory / "complete").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            print(f"   making {directory}", file=sys.stderr, flush=True)
+            command = [sys.executable, MAKE_INPUTS, "--out", directory, "--files", str(files), "--cells", str(cells)]
+            for key, value in options.items():
+                command += [f"--{key.replace('_', '-')}"] + ([] if value is True else [str(value)])
+            if options.get("format") != "zarr":
+                command += ["--compression", compression]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            (directory / "complete").touch()
+        return paths
+
+    def run(self, *command) -> Ran:
+        """Runs a command to its end; its wall time and peak resident memory."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            start = time.perf_counter()
+            child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                                     stdout=out, stderr=err, env=self.env)
+            _, status, usage = os.wait4(child.pid, 0)
+            seconds = time.perf_counter() - start
+            child.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0), err.seek(0)
+            if child.returncode != 0:
+                raise RuntimeError(f"{command[0]} ended with {child.returncode}: {err.read().decode()[-2000:]}")
+            return Ran(seconds, usage.ru_maxrss * 1024, out.read().decode())
+
+    def anncat(self, *words) -> Ran:
+        return self.run(anncat.BIN, *words)
+
+    def python(self, code: str, *words) -> tuple[Ran, float]:
+        """Runs a piece of Python that leaves its own time in `seconds`, without imports."""
+        tail = "\nimport json; print(json.dumps(seconds))"
+        ran = self.run(sys.executable, "-c", PRELUDE + code + tail, *words)
+        return ran, json.loads(ran.stdout.splitlines()[-1])
+
+    def median(self, *measures):
+        """Medians of several functions, run in turn so that all see the same machine."""
+        taken = [[] for _ in measures]
+        for _ in range(self.runs):
+            for values, measure in zip(taken, measures, strict=True):
+                gc.collect()
+                os.sync()
+                values.append(measure())
+        return [statistics.median(values) for values in taken]
+
+    def forget_census(self):
+        shutil.rmtree(self.work / "cache", ignore_errors=True)
+
+    @contextmanager
+    def mounted(self, inputs, *options):
+        """Mounts and gives (merged.zarr, seconds until it could be read, process id)."""
+        point = Path(tempfile.mkdtemp(prefix="anncat-bench-", dir=self.work))
+        try:
+            start = time.perf_counter()
+            self.anncat("mount", *options, *inputs, point)
+            os.listdir(point / "merged.zarr")
+            seconds = time.perf_counter() - start
+            yield point / "merged.zarr", seconds, daemon_of(point)
+        finally:
+            if anncat.is_mounted(point):
+                subprocess.run([anncat.BIN, "unmount", str(point)], check=False, capture_output=True)
+            if anncat.is_mounted(point):
+                subprocess.run(["fusermount3", "-uz", str(point)], check=False)
+            point.rmdir()
+
+    def ready(self, inputs, *options):
+        with self.mounted(inputs, *options) as (_, seconds, _):
+            return seconds
+
+    def output(self, name):
+        """A path to write to; what stood there is removed."""
+        path = self.work / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        return path
+
+
+PRELUDE = """
+import sys, time, warnings
+warnings.filterwarnings("ignore")
+import numpy as np, anndata as ad
+from anndata.experimental import concat_on_disk
+rng = np.random.default_rng(0)
+"""
+
+
+def daemon_of(point: Path) -> int | None:
+    """The process that serves a mountpoint."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"mount" in words and str(point).encode() in words:
+                return int(entry.name)
+    return None
+
+
+def memory_of(pid: int | None, field: str) -> float:
+    """A field of /proc/PID/status (VmRSS, VmHWM) in MiB."""
+    if pid is None:
+        raise RuntimeError("the process that serves the mount was not found")
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) / 1024
+    raise RuntimeError(f"{field} is not in /proc/{pid}/status")
+
+
+def read_whole(paths) -> tuple[float, int]:
+    """Seconds to read these files in sequence, and their bytes."""
+    buffer = memoryview(bytearray(4 * MIB))
+    total = 0
+    start = time.perf_counter()
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY)
+        while n := os.readv(fd, [buffer]):
+            total += n
+        os.close(fd)
+    return time.perf_counter() - start, total

@@ -1,0 +1,228 @@
+"""The rows of the table. Each measures its peers in the same run and returns figures."""
+
+import os
+import shutil
+from pathlib import Path
+
+from . import loaders
+from .measure import MIB, Figure, memory_of, read_whole
+
+COD = """
+t = time.perf_counter()
+concat_on_disk(sys.argv[2:], sys.argv[1], join="outer")
+seconds = time.perf_counter() - t
+"""
+READ = """
+t = time.perf_counter()
+ad.read_zarr(sys.argv[1])
+seconds = time.perf_counter() - t
+"""
+
+
+def mount_outer(bench):
+    """mount ready to read: 4 plain inputs, outer join"""
+    inputs = bench.inputs()
+    (ready,) = bench.median(lambda: bench.ready(inputs, "--join", "outer"))
+    return [Figure("mount ready", ready, "s", ("<=", 0.1))]
+
+
+def mount_inner(bench):
+    """mount ready to read: 4 plain inputs, inner join that drops genes; census, then again"""
+    inputs = bench.inputs()
+
+    def first():
+        bench.forget_census()
+        return bench.ready(inputs, "--join", "inner")
+
+    first_s, again_s = bench.median(first, lambda: bench.ready(inputs, "--join", "inner"))
+    return [Figure("first mount", first_s, "s", ("<=", 0.6)), Figure("mounted again", again_s, "s", ("<=", 0.1))]
+
+
+def many(bench):
+    """100 gzip inputs of 500 cells: ready to read, and resident memory"""
+    inputs = bench.inputs(files=100, compression="gzip", cells=max(10, bench.cells // 100))
+    resident = []
+
+    def ready():
+        with bench.mounted(inputs, "--join", "outer") as (_, seconds, pid):
+            resident.append(memory_of(pid, "VmHWM"))
+            return seconds
+
+    (seconds,) = bench.median(ready)
+    return [Figure("mount ready", seconds, "s", ("<=", 0.5)), Figure("peak memory", max(resident), "MiB", ("<=", 150))]
+
+
+def read_zarr(bench):
+    """whole read_zarr of the mount, beside the zarr that concat_on_disk writes"""
+    local = bench.output("cod.zarr")
+    bench.python(COD, local, *bench.inputs(format="zarr"))
+    figures = []
+    for compression, goal in [("none", 1.0), ("gzip", 0.8)]:
+        inputs = bench.inputs(compression=compression)
+        warm = []
+
+        def cold(inputs=inputs, warm=warm):
+            with bench.mounted(inputs, "--join", "outer") as (merged, _, _):
+                first = bench.python(READ, merged)[1]
+                warm.append(bench.python(READ, merged)[1])
+                return first
+
+        mount_s, local_s = bench.median(cold, lambda: bench.python(READ, local)[1])
+        figures.append(Figure(f"{compression}: fresh mount", mount_s, "s", (">=", goal), local_s, "local zarr"))
+        figures.append(Figure(f"{compression}: read again", sorted(warm)[len(warm) // 2], "s", None, local_s, "local zarr"))
+    shutil.rmtree(local)
+    return figures
+
+
+def chunk_files(bench):
+    """chunk files read whole in sequence, mount's page cache cold and warm, beside local files"""
+    figures = []
+    for compression, goals in [("none", (0.30, 0.80)), ("gzip", (None, None))]:
+        inputs = bench.inputs(compression=compression)
+        copy = bench.output("chunks")
+        with bench.mounted(inputs, "--join", "outer") as (merged, _, _):
+            shutil.copytree(merged / "X", copy)
+        local = sorted(path for path in copy.rglob("*") if path.is_file())
+        warm = []
+
+        def cold(inputs=inputs, warm=warm, local=local, copy=copy):
+            with bench.mounted(inputs, "--join", "outer") as (merged, _, _):
+                files = [merged / "X" / path.relative_to(copy) for path in local]
+                seconds, total = read_whole(files)
+                again, _ = read_whole(files)
+                warm.append(total / again / 1e9)
+                return total / seconds / 1e9
+
+        def locally(local=local):
+            read_whole(local)
+            seconds, total = read_whole(local)
+            return total / seconds / 1e9
+
+        cold_gbs, local_gbs = bench.median(cold, locally)
+        warm_gbs = sorted(warm)[len(warm) // 2]
+        for name, value, goal in [("cold", cold_gbs, goals[0]), ("warm", warm_gbs, goals[1])]:
+            bound = (">=", goal) if goal else None
+            figures.append(Figure(f"{compression}: {name}", value, "GB/s", bound, local_gbs, "local", speed=False))
+        shutil.rmtree(copy)
+    return figures
+
+
+def batches(bench, kind, goals):
+    figures = []
+    for compression, goal in goals.items():
+        inputs = bench.inputs(compression=compression)
+        with bench.mounted(inputs, "--join", "outer") as (merged, _, _):
+            rate = loaders.ranges(merged, kind)
+            python = loaders.zarr_python(merged, kind)
+        peer = loaders.collection(inputs, kind)
+        figures.append(Figure(f"{compression}: byte ranges of chunk files", rate, "batch/s", (">=", goal)))
+        figures.append(Figure(f"{compression}: zarr-python", python, "batch/s", None, peer, "AnnCollection", speed=False))
+    return figures
+
+
+def random_rows(bench):
+    """1,024 random rows a batch, beside AnnCollection"""
+    return batches(bench, "random", {"none": 20, "gzip": 5})
+
+
+def runs_of_rows(bench):
+    """1,024 rows in 16 runs of 64, beside AnnCollection"""
+    return batches(bench, "runs", {"none": 56, "gzip": 15})
+
+
+def materialized(bench, inputs, *options):
+    out = bench.output("anncat.h5ad")
+    ran = bench.anncat("materialize", "--join", "outer", *options, *inputs, "-o", out)
+    out.unlink()
+    return ran
+
+
+def on_disk(bench, inputs):
+    """Wall time of concat_on_disk with Python's start, and of the call alone."""
+    out = bench.output("cod.h5ad")
+    ran, seconds = bench.python(COD, out, *inputs)
+    out.unlink()
+    return ran.seconds, seconds
+
+
+def against_on_disk(bench, inputs, label, goal, *options):
+    alone = []
+
+    def peer():
+        wall, call = on_disk(bench, inputs)
+        alone.append(call)
+        return wall
+
+    ours, wall = bench.median(lambda: materialized(bench, inputs, *options).seconds, peer)
+    call = sorted(alone)[len(alone) // 2]
+    return [
+        Figure(label, ours, "s", (">=", goal), wall, "concat_on_disk"),
+        Figure(f"{label}, the call alone", ours, "s", None, call, "concat_on_disk"),
+    ]
+
+
+def materialize(bench):
+    """materialize plain to plain h5ad, beside cat and concat_on_disk"""
+    inputs = bench.inputs()
+
+    def cat():
+        out = bench.output("cat")
+        ran = bench.run("sh", "-c", 'out=$1; shift; cat "$@" > "$out"', "sh", out, *inputs)
+        out.unlink()
+        return ran.seconds
+
+    ours, bytes_only = bench.median(lambda: materialized(bench, inputs).seconds, cat)
+    slower = Figure("times as long as cat", ours, "s", ("<=", 1.15), bytes_only, "cat", speed=False)
+    return [slower, *against_on_disk(bench, inputs, "plain to plain", 5)]
+
+
+def materialize_gzip(bench):
+    """materialize gzip to plain, and to gzip levels 1 and 4, beside concat_on_disk writing plain"""
+    inputs = bench.inputs(compression="gzip")
+    figures = against_on_disk(bench, inputs, "gzip to plain", 6)
+    for level, goal in [(1, 2.2), (4, 1.2)]:
+        options = ["--compression", "gzip", "--level", str(level)]
+        figures += against_on_disk(bench, inputs, f"gzip to gzip level {level}", goal, *options)
+    return figures
+
+
+def materialize_lzf(bench):
+    """materialize dense lzf to plain, beside concat_on_disk"""
+    cells = max(100, bench.cells * 17 // 100)
+    return against_on_disk(bench, bench.inputs(compression="lzf", cells=cells, dense=True), "dense lzf to plain", 15)
+
+
+def memory(bench):
+    """peak resident memory of materialize --memory 256MiB, 4 and 100 files"""
+    figures = []
+    for files, compression, cells in [(4, "none", bench.cells), (4, "gzip", bench.cells),
+                                      (100, "gzip", max(10, bench.cells // 100))]:
+        inputs = bench.inputs(files=files, compression=compression, cells=cells)
+        peak = materialized(bench, inputs, "--memory", "256MiB").peak_bytes / MIB
+        figures.append(Figure(f"{files} files, {compression}", peak, "MiB", ("<=", 256)))
+    return figures
+
+
+def stat(bench):
+    """find and du over the whole mount (no goal; nothing may be computed for it)"""
+    with bench.mounted(bench.inputs(), "--join", "outer") as (merged, _, _):
+        find = bench.run("find", merged, "-size", "+1k").seconds
+        du = bench.run("du", "-s", "--apparent-size", merged).seconds
+        count = sum(len(files) for _, _, files in os.walk(merged))
+    return [Figure(f"find over {count} files, first", find, "s"), Figure("du, second", du, "s")]
+
+
+ROWS = {
+    "mount-outer": mount_outer,
+    "mount-inner": mount_inner,
+    "many": many,
+    "read-zarr": read_zarr,
+    "chunk-files": chunk_files,
+    "random-rows": random_rows,
+    "runs": runs_of_rows,
+    "materialize": materialize,
+    "gzip": materialize_gzip,
+    "lzf": materialize_lzf,
+    "memory": memory,
+    "stat": stat,
+}
