@@ -4,6 +4,7 @@
 //! and arrays mean is for `anndata` to say.
 
 pub mod hdf5;
+pub mod zarr;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl OpenError {
 pub fn open(path: &Path, context: &Arc<io::Context>) -> Result<Source, OpenError> {
     let metadata = std::fs::metadata(path).map_err(|error| OpenError::system(path, error))?;
     if metadata.is_dir() {
-        return Err(OpenError::NotZarr { path: path.to_owned() });
+        return zarr::open(path, context);
     }
     hdf5::open(path, context)
 }

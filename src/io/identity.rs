@@ -16,9 +16,10 @@ pub struct Identity {
     pub dev: u64,
     /// Inode number.
     pub ino: u64,
-    /// Length in bytes.
+    /// Length in bytes; of a zarr directory, that of all its files.
     pub len: u64,
-    /// Time of the last change of the content, in nanoseconds since 1970.
+    /// Time of the last change of the content, in nanoseconds since 1970; of a zarr directory, a
+    /// digest of the names, lengths and times of all its files.
     pub mtime_ns: i64,
 }
 
