@@ -134,10 +134,6 @@ impl Triplets {
         out.into()
     }
 
-    /// The dtype of the values.
-    pub const fn dtype(&self) -> DType {
-        self.dtype
-    }
 }
 
 /// A number of any dtype, to compare across dtypes.
