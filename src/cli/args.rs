@@ -2,6 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::anndata::SparseFormat;
+use crate::concat;
+
 /// How inputs are concatenated, in the words of `anndata.concat`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Concatenation (as in anndata.concat)")]
@@ -85,6 +88,43 @@ pub enum SparseFormatArg {
 pub enum FillArg {
     Int(i64),
     Float(f64),
+}
+
+impl ConcatArgs {
+    /// The same, in the words of `concat`.
+    #[must_use]
+    pub fn options(&self) -> concat::ConcatOptions {
+        let merge = |strategy: MergeArg| match strategy {
+            MergeArg::Same => concat::Merge::Same,
+            MergeArg::Unique => concat::Merge::Unique,
+            MergeArg::First => concat::Merge::First,
+            MergeArg::Only => concat::Merge::Only,
+        };
+        concat::ConcatOptions {
+            axis: match self.axis {
+                AxisArg::Obs => concat::Axis::Obs,
+                AxisArg::Var => concat::Axis::Var,
+            },
+            join: match self.join {
+                JoinArg::Inner => concat::Join::Inner,
+                JoinArg::Outer => concat::Join::Outer,
+            },
+            merge: self.merge.map(merge),
+            uns_merge: self.uns_merge.map(merge),
+            label: self.label.clone(),
+            index_unique: self.index_unique.clone(),
+            fill_value: self.fill_value.map(|value| match value {
+                FillArg::Int(value) => concat::FillValue::Int(value),
+                FillArg::Float(value) => concat::FillValue::Float(value),
+            }),
+            pairwise: if self.pairwise { concat::Pairwise::Keep } else { concat::Pairwise::Drop },
+            sparse_format: match self.sparse_format {
+                SparseFormatArg::Auto => concat::FormatChoice::Auto,
+                SparseFormatArg::Csr => concat::FormatChoice::Always(SparseFormat::Csr),
+                SparseFormatArg::Csc => concat::FormatChoice::Always(SparseFormat::Csc),
+            },
+        }
+    }
 }
 
 fn parse_fill(text: &str) -> Result<FillArg, String> {

@@ -1,15 +1,14 @@
-//! From paths to the merged tree: open, decode, encode.
+//! From paths to the merged tree: open, decode, plan, compile, encode.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{ConcatArgs, KeyedInput, ResourceArgs};
-use crate::anndata::{self, AnnData};
+use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs};
 use crate::tree::Group;
-use crate::{input, io};
+use crate::{anndata, concat, input, io};
 
 /// The merged tree, and what is known of where it came from.
 pub struct Loaded {
@@ -21,29 +20,63 @@ pub struct Loaded {
     pub modified: Option<SystemTime>,
 }
 
-/// Everything from paths to the merged tree.
+/// The inputs, opened and decoded, and the plan of their concatenation.
+pub struct Prepared {
+    /// The inputs in order.
+    pub inputs: Vec<concat::Input>,
+    /// What their concatenation will be.
+    pub plan: concat::Plan,
+}
+
+/// Opens and decodes the inputs, in parallel, and plans their concatenation.
 ///
 /// # Errors
-/// Whatever step fails first.
-pub fn load(inputs: &[KeyedInput], _args: &ConcatArgs, resources: &ResourceArgs) -> Result<Loaded> {
+/// An input that cannot be read, or inputs that contradict each other.
+pub fn prepare(
+    inputs: &[KeyedInput],
+    args: &ConcatArgs,
+    resources: &ResourceArgs,
+) -> Result<Prepared> {
     let limits = io::Limits {
         cache_bytes: usize::try_from(resources.memory / 4).unwrap_or(usize::MAX),
         ..io::Limits::default()
     };
     let context = io::Context::new(limits);
-    let opened: Vec<Result<(AnnData, io::Identity)>> = inputs
+    let opened: Vec<Result<concat::Input>> = inputs
         .par_iter()
         .map(|keyed| {
             let source = input::open(&keyed.path, &context)?;
-            Ok((anndata::decode(&source.root, &source.path)?, source.identity))
+            Ok(concat::Input {
+                key: keyed.key.clone(),
+                path: keyed.path.clone(),
+                identity: source.identity,
+                adata: anndata::decode(&source.root, &source.path)?,
+            })
         })
         .collect();
-    let opened: Vec<(AnnData, io::Identity)> = opened.into_iter().collect::<Result<_>>()?;
-    let [(merged, identity)] = &opened[..] else { bail!("more than one input") };
-    let modified = u64::try_from(identity.mtime_ns)
-        .ok()
+    // The first input that fails is the one to tell, whichever failed first.
+    let inputs: Vec<concat::Input> = opened.into_iter().collect::<Result<_>>()?;
+    let plan = concat::plan(&inputs, &args.options())?;
+    Ok(Prepared { inputs, plan })
+}
+
+/// Everything from paths to the merged tree. Notices go to stderr.
+///
+/// # Errors
+/// Whatever step fails first.
+pub fn load(inputs: &[KeyedInput], args: &ConcatArgs, resources: &ResourceArgs) -> Result<Loaded> {
+    let Prepared { inputs, plan } = prepare(inputs, args, resources)?;
+    for notice in &plan.notices {
+        eprintln!("note: {notice}");
+    }
+    let env = concat::CensusEnv::from_environment(resources.memory);
+    let merged = plan.compile(&env, &Bar::default())?;
+    let root = anndata::encode(&merged)?;
+    let modified = inputs
+        .iter()
+        .filter_map(|input| u64::try_from(input.identity.mtime_ns).ok())
+        .max()
         .map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos));
-    let root = anndata::encode(merged)?;
-    let paths = inputs.iter().map(|input| input.path.clone()).collect();
+    let paths = inputs.into_iter().map(|input| input.path).collect();
     Ok(Loaded { root, inputs: paths, modified })
 }

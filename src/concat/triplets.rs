@@ -133,7 +133,6 @@ impl Triplets {
         }
         out.into()
     }
-
 }
 
 /// A number of any dtype, to compare across dtypes.
