@@ -17,6 +17,7 @@
 //! Nothing here knows a file format.
 
 mod arrays;
+pub mod awkward;
 mod axis;
 mod categories;
 mod column;

@@ -1,0 +1,131 @@
+//! Awkward arrays along their outer axis: `ak.concatenate`, `ak.almost_equal` and taking rows, over
+//! forms and buffers as files hold them.
+//!
+//! Arrays of one form are stacked lazily (`stack`): of their buffers only what says where lists end
+//! is read. Arrays that differ are read, merged by awkward's rules (`merge`) and held in memory.
+//! Results are packed, as anndata packs them before writing. Nothing here knows a file.
+
+mod equal;
+mod fields;
+mod form;
+mod layout;
+mod merge;
+mod read;
+mod stack;
+mod union;
+mod write;
+
+use crate::anndata::Awkward;
+use crate::base::{Indexer, ReadError};
+use layout::Content;
+
+/// Why awkward arrays cannot be combined.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AwkwardError {
+    /// A form that cannot be parsed, or asks for something this program does not read.
+    #[error("the form of an awkward array: {0}")]
+    Form(String),
+    /// Buffers that contradict their form.
+    #[error("an awkward array's buffer {buffer:?}: {what}")]
+    Buffer {
+        /// Name of the buffer.
+        buffer: String,
+        /// What was found and expected.
+        what: String,
+    },
+    /// `ak.concatenate` refuses to merge these.
+    #[error("awkward arrays cannot be merged: {0}")]
+    Unmergeable(String),
+    /// A buffer could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// One part of a stack.
+#[derive(Debug, Clone, Copy)]
+pub enum AwkwardPart<'a> {
+    /// The array of one input.
+    Present(&'a Awkward),
+    /// An input of this many rows that has no such array: missing values
+    /// (`gen_outer_reindexers` pads with `None`).
+    Missing(u64),
+}
+
+/// Which fields of records survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fields {
+    /// Those that all parts have, in the order of the first (an inner join).
+    Common,
+    /// Each part keeps its own; records of different fields become a union (an outer join).
+    Own,
+}
+
+/// `anndata.concat` of one key: fields selected, then `ak.concatenate(parts, axis=0)`.
+///
+/// # Errors
+/// Forms that are not understood, records without a common field, categoricals (which awkward does
+/// not merge), and buffers that cannot be read.
+pub fn concat_awkward(
+    parts: &[AwkwardPart<'_>],
+    selection: Fields,
+) -> Result<Awkward, AwkwardError> {
+    if let [AwkwardPart::Present(only)] = parts {
+        return Ok((*only).clone());
+    }
+    if let Some(stacked) = stack::stack(parts)? {
+        return Ok(stacked);
+    }
+    let mut contents = Vec::with_capacity(parts.len());
+    for part in parts {
+        contents.push(match part {
+            AwkwardPart::Present(array) => read::read(array)?,
+            AwkwardPart::Missing(len) => Content::missing(*len as usize),
+        });
+    }
+    if selection == Fields::Common {
+        contents = fields::select_common(contents)?;
+    }
+    let merged = merge::concatenate(contents)?;
+    Ok(write::write(merged))
+}
+
+/// The array with rows taken by `indexer`; rows that have no source are missing values.
+///
+/// anndata means to do this but repeats the last row in their place
+/// (`Reindexer._apply_to_awkward` indexes with -1).
+///
+/// # Errors
+/// As [`concat_awkward`].
+pub fn reindex_awkward(array: &Awkward, indexer: &Indexer) -> Result<Awkward, AwkwardError> {
+    if indexer.is_identity() {
+        return Ok(array.clone());
+    }
+    let content = read::read(array)?;
+    let len = content.len() as u64;
+    let rows: Vec<i64> = (0..indexer.target_len())
+        .map(|target| match indexer.get(target) {
+            Some(source) if source < len => source as i64,
+            _ => -1,
+        })
+        .collect();
+    let taken = if rows.contains(&-1) {
+        union::simplified_option(rows, content, layout::Params::new())?
+    } else {
+        content.carry(&rows)
+    };
+    Ok(write::write(taken))
+}
+
+/// `ak.almost_equal`: the same type, and the same values within its tolerances.
+///
+/// # Errors
+/// As [`concat_awkward`].
+pub fn awkward_equal(left: &Awkward, right: &Awkward) -> Result<bool, AwkwardError> {
+    if left.len != right.len {
+        return Ok(false);
+    }
+    equal::equal(read::read(left)?, read::read(right)?)
+}
+
+#[cfg(test)]
+mod tests;
