@@ -42,10 +42,10 @@ pub(super) fn describe(
             Ok(Data::Record(Arc::new(record::read(dataset, &datatype, &datatype_id, shape)?)))
         }
         Datatype::VlenText => Ok(Data::Text(Arc::new(LibraryText::new(library())))),
-        Datatype::FixedText { len_bytes, padding } => {
+        Datatype::FixedText { len_bytes, padding, ascii } => {
             let layout = layout(dataset, &creation, &datatype, &datatype_id, &shape, library)?;
             let storage = Storage::new(file, path, shape, *len_bytes, layout)?;
-            Ok(Data::Text(Arc::new(FixedText::new(storage, *padding))))
+            Ok(Data::Text(Arc::new(FixedText::new(storage, *padding, *ascii))))
         }
         Datatype::Fixed { dtype, swap_bytes, plain } => {
             let layout = if *plain {

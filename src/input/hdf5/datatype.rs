@@ -20,7 +20,7 @@ pub(super) enum Datatype {
         plain: bool,
     },
     /// Strings of this many bytes each.
-    FixedText { len_bytes: usize, padding: Padding },
+    FixedText { len_bytes: usize, padding: Padding, ascii: bool },
     /// Strings in the global heap.
     VlenText,
     /// Compound values.
@@ -201,7 +201,8 @@ fn string(id: hid_t, size: usize) -> Datatype {
             h5t::H5T_STR_SPACEPAD => Padding::Space,
             _ => Padding::Null,
         };
-        Datatype::FixedText { len_bytes: size, padding }
+        let ascii = h5t::H5Tget_cset(id) == h5t::H5T_CSET_ASCII;
+        Datatype::FixedText { len_bytes: size, padding, ascii }
     }
 }
 

@@ -16,11 +16,12 @@ const FETCH_BYTES: u64 = 1 << 20;
 pub(super) struct FixedText {
     storage: Storage,
     padding: Padding,
+    ascii: bool,
 }
 
 impl FixedText {
-    pub(super) const fn new(storage: Storage, padding: Padding) -> Self {
-        Self { storage, padding }
+    pub(super) const fn new(storage: Storage, padding: Padding, ascii: bool) -> Self {
+        Self { storage, padding, ascii }
     }
 }
 
@@ -39,6 +40,10 @@ impl TextSource for FixedText {
             }
             Ok(())
         })
+    }
+
+    fn is_fixed_ascii(&self) -> bool {
+        self.ascii
     }
 }
 
