@@ -226,11 +226,7 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             bail!("{shown}: the mountpoint does not exist\n  hint: mkdir {shown}")
         }
-        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => {
-            bail!(
-                "{shown}: a mount whose process has died is still there\n  hint: anncat unmount {shown}"
-            )
-        }
+        Err(error) if is_dead_mount(&error) => bail!(dead_mount(mountpoint)),
         Err(error) => bail!("{shown}: the mountpoint cannot be used: {error}"),
     };
     if !metadata.is_dir() {
@@ -246,8 +242,11 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
             "{shown}: the mountpoint is itself a zarr store\n  hint: the last argument is the mountpoint, an empty directory"
         );
     }
-    let mut entries = std::fs::read_dir(mountpoint)
-        .with_context(|| format!("{shown}: the mountpoint cannot be read"))?;
+    let mut entries = match std::fs::read_dir(mountpoint) {
+        Ok(entries) => entries,
+        Err(error) if is_dead_mount(&error) => bail!(dead_mount(mountpoint)),
+        Err(error) => bail!("{shown}: the mountpoint cannot be read: {error}"),
+    };
     if entries.next().is_some() {
         let hint = match fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path))
         {
@@ -259,6 +258,18 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
         bail!("{shown}: the mountpoint is not empty\n  hint: {hint}");
     }
     Ok(())
+}
+
+/// True for what the kernel says of a mount whose process is gone.
+fn is_dead_mount(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOTCONN)
+}
+
+fn dead_mount(mountpoint: &Path) -> String {
+    let shown = mountpoint.display();
+    format!(
+        "{shown}: a mount whose process has died is still there\n  hint: anncat unmount {shown}"
+    )
 }
 
 /// Gives memory that loading needed back to the system.
