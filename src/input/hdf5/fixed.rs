@@ -2,7 +2,7 @@
 
 use super::storage::Storage;
 use super::values::swap_in_place;
-use crate::array::ArraySource;
+use crate::array::{ArraySource, StoredChunk};
 use crate::base::{DType, ReadError, Region};
 
 /// A dataset of numbers or booleans.
@@ -36,5 +36,9 @@ impl ArraySource for FixedArray {
 
     fn grain(&self) -> Option<&[u64]> {
         self.storage.grain()
+    }
+
+    fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
+        if self.swap_bytes > 1 { Ok(None) } else { self.storage.stored_chunk(region) }
     }
 }

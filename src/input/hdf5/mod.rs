@@ -2,19 +2,23 @@
 //!
 //! libhdf5 holds one global lock, so it serves as the catalogue only: groups, attributes, types and
 //! layouts are read through it once, when a file is opened. Array data is read by our own positioned
-//! reads ([`storage`], [`chunks`]); libhdf5's read is the fallback for what those do not know, and
+//! reads ([`storage`], [`chunked`]); libhdf5's read is the fallback for what those do not know, and
 //! the reference that tests compare them with.
 //!
 //! Specifications: *HDF5 File Format Specification* 3.0, cited by section in the modules.
 
 mod attributes;
+mod chunked;
 mod dataset;
 mod datatype;
 mod fallback;
+mod filters;
 mod fixed;
+mod header;
 mod library;
 mod record;
 mod storage;
+mod table;
 mod text;
 mod values;
 mod walk;

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chunked::Chunked;
 use super::fallback::Library;
-use crate::array::copy_region;
+use crate::array::{StoredChunk, copy_region};
 use crate::base::{Dims, ReadError, Region};
 use crate::input::OpenError;
 use crate::io::SourceFile;
@@ -71,6 +72,8 @@ pub(super) enum Layout {
     Compact(Vec<u8>),
     /// One after another from this offset of the file.
     Contiguous(u64),
+    /// In chunks.
+    Chunked(Arc<Chunked>),
     /// The library knows.
     Library(Library),
 }
@@ -133,7 +136,20 @@ impl Storage {
 
     /// The shape of the unit that is stored as one, if any.
     pub(super) fn grain(&self) -> Option<&[u64]> {
-        None
+        match &self.layout {
+            Layout::Chunked(chunked) => Some(chunked.chunk_shape()),
+            _ => None,
+        }
+    }
+
+    /// The stored bytes of the chunk that `region` is, if it is one.
+    pub(super) fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
+        match &self.layout {
+            Layout::Chunked(chunked) => {
+                chunked.stored_chunk(region).map_err(|error| error.within(&self.element))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Fills `out` with the stored bytes of a region.
@@ -153,6 +169,7 @@ impl Storage {
                 Ok(())
             }
             Layout::Contiguous(offset) => self.read_contiguous(*offset, region, out),
+            Layout::Chunked(chunked) => chunked.read(region, out),
             Layout::Library(library) => library.read(region, out),
         }
         .map_err(|error| error.within(&self.element))
@@ -221,6 +238,11 @@ impl<'a> Runs<'a> {
         let count = region.len()[..axis].iter().product();
         let element_bytes = element_bytes as u64;
         Self { run_bytes: run_elements * element_bytes, count, shape, region, axis, element_bytes }
+    }
+
+    /// Offset from the array's first byte of the byte that is `at` bytes into the region.
+    pub(super) fn at(&self, at: u64) -> u64 {
+        self.start(at / self.run_bytes) + at % self.run_bytes
     }
 
     /// Offset of a run from the array's first byte.

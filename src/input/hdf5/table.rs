@@ -1,0 +1,177 @@
+//! The table of a dataset's chunks: loaded on first touch, kept in the block cache.
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::sync::Arc;
+
+use hdf5_sys::{h5d, h5p};
+
+use super::fallback::Library;
+use super::header::{Chunk, chunk_index};
+use super::library::check;
+use super::storage::HdfFile;
+use crate::base::{Dims, ReadError};
+use crate::io::Block;
+
+/// How an extent is cut into chunks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grid {
+    /// Extent of a chunk.
+    pub(super) chunk: Dims,
+    /// Number of chunks along each dimension.
+    pub(super) counts: Dims,
+}
+
+impl Grid {
+    /// `None` when a chunk has no extent or the numbers do not fit.
+    pub(super) fn new(shape: &[u64], chunk: &[u64]) -> Option<Self> {
+        if chunk.contains(&0) || shape.len() != chunk.len() {
+            return None;
+        }
+        let counts: Dims = shape.iter().zip(chunk).map(|(len, c)| len.div_ceil(*c)).collect();
+        counts.iter().try_fold(1_u64, |product, &count| product.checked_mul(count))?;
+        Some(Self { chunk: chunk.into(), counts })
+    }
+
+    /// Number of chunks.
+    pub(super) fn num_chunks(&self) -> u64 {
+        self.counts.iter().product()
+    }
+
+    /// Row-major number of the chunk at these coordinates.
+    pub(super) fn number(&self, coordinates: &[u64]) -> u64 {
+        coordinates.iter().zip(&self.counts).fold(0, |number, (at, count)| number * count + at)
+    }
+
+    /// Number of the chunk that begins at this element, if it is one of the grid's.
+    pub(super) fn number_at(&self, origin: &[u64]) -> Option<u64> {
+        let mut number = 0;
+        for ((at, chunk), count) in origin.iter().zip(&self.chunk).zip(&self.counts) {
+            let coordinate = at / chunk;
+            if at % chunk != 0 || coordinate >= *count {
+                return None;
+            }
+            number = number * count + coordinate;
+        }
+        Some(number)
+    }
+}
+
+/// Stored chunks by number. One takes 24 bytes, so that a table can live in the block cache.
+#[derive(Debug, Clone)]
+pub(super) struct Table(Block);
+
+const ENTRY_BYTES: usize = 24;
+
+impl Table {
+    pub(super) const fn new(block: Block) -> Self {
+        Self(block)
+    }
+
+    /// Reads the table of a dataset: by ourselves where the file has the usual index, else through
+    /// the library.
+    pub(super) fn load(
+        file: &Arc<HdfFile>,
+        header: u64,
+        grid: &Grid,
+        library: &Library,
+    ) -> Result<Vec<u8>, ReadError> {
+        let number = |origin: &[u64]| grid.number_at(origin);
+        let rank = grid.chunk.len();
+        let mut chunks = match chunk_index(file, header)? {
+            Some(tree) if tree.key_rank == rank + 1 => {
+                tree.chunks(file, grid.num_chunks(), &number)?
+            }
+            _ => library.with_dataset(|dataset| {
+                let mut found = Found { rank, number: &number, chunks: Vec::new() };
+                // SAFETY: `found` lives during the call, which alone calls the callback.
+                check(unsafe {
+                    h5d::H5Dchunk_iter(
+                        dataset.raw(),
+                        h5p::H5P_DEFAULT,
+                        Some(collect),
+                        (&raw mut found).cast(),
+                    )
+                })?;
+                Ok(found.chunks)
+            })?,
+        };
+        if !chunks.is_sorted_by_key(|chunk| chunk.index) {
+            chunks.sort_by_key(|chunk| chunk.index);
+        }
+        Ok(encode(&chunks))
+    }
+
+    fn len(&self) -> usize {
+        self.0.len() / ENTRY_BYTES
+    }
+
+    fn at(&self, position: usize) -> Option<Chunk> {
+        let entry = self.0.get(position * ENTRY_BYTES..)?.first_chunk::<ENTRY_BYTES>()?;
+        let (index, rest) = entry.split_first_chunk::<8>()?;
+        let (offset, rest) = rest.split_first_chunk::<8>()?;
+        let (len_bytes, rest) = rest.split_first_chunk::<4>()?;
+        Some(Chunk {
+            index: u64::from_le_bytes(*index),
+            offset: u64::from_le_bytes(*offset),
+            len_bytes: u32::from_le_bytes(*len_bytes),
+            mask: u32::from_le_bytes(*rest.first_chunk::<4>()?),
+        })
+    }
+
+    /// The chunk of this number, if it was ever written.
+    pub(super) fn get(&self, index: u64) -> Option<Chunk> {
+        // In a dataset without holes the number is the position.
+        let guess = usize::try_from(index).ok().and_then(|position| self.at(position));
+        if let Some(chunk) = guess.filter(|chunk| chunk.index == index) {
+            return Some(chunk);
+        }
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let chunk = self.at(middle)?;
+            match chunk.index.cmp(&index) {
+                std::cmp::Ordering::Equal => return Some(chunk),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+}
+
+fn encode(chunks: &[Chunk]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(chunks.len() * ENTRY_BYTES);
+    for chunk in chunks {
+        out.extend_from_slice(&chunk.index.to_le_bytes());
+        out.extend_from_slice(&chunk.offset.to_le_bytes());
+        out.extend_from_slice(&chunk.len_bytes.to_le_bytes());
+        out.extend_from_slice(&chunk.mask.to_le_bytes());
+    }
+    out
+}
+
+struct Found<'a> {
+    rank: usize,
+    number: &'a dyn Fn(&[u64]) -> Option<u64>,
+    chunks: Vec<Chunk>,
+}
+
+unsafe extern "C" fn collect(
+    origin: *const u64,
+    mask: c_uint,
+    offset: u64,
+    len_bytes: u64,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: the library passes one number a dimension; `data` is the `Found` given above.
+    let (found, origin) = unsafe {
+        let found = &mut *data.cast::<Found<'_>>();
+        let rank = found.rank;
+        (found, std::slice::from_raw_parts(origin, rank))
+    };
+    let len_bytes = u32::try_from(len_bytes);
+    if let (Some(index), Ok(len_bytes)) = ((found.number)(origin), len_bytes) {
+        found.chunks.push(Chunk { index, offset, len_bytes, mask });
+    }
+    0
+}
