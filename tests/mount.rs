@@ -1,0 +1,295 @@
+//! Mounts: the handshake, what readers see, and every way to end one.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use common::{anncat, can_mount, data, run, stderr};
+
+/// An empty directory, and an end of what may be mounted on it.
+struct Mountpoint {
+    dir: tempfile::TempDir,
+}
+
+impl Mountpoint {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn store(&self) -> PathBuf {
+        self.path().join("merged.zarr")
+    }
+
+    fn mount(&self, args: &[&str], inputs: &[&str]) -> Output {
+        anncat()
+            .arg("mount")
+            .args(args)
+            .args(inputs.iter().map(|name| data(name)))
+            .arg(self.path())
+            .output()
+            .unwrap()
+    }
+
+    fn is_mounted(&self) -> bool {
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        table.contains(self.path().to_str().unwrap())
+    }
+
+    /// Waits until the mount is gone.
+    fn wait_until_gone(&self) {
+        let begin = Instant::now();
+        while self.is_mounted() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "still mounted");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The process that serves this mount.
+    fn server(&self) -> i32 {
+        let wanted = self.path().to_str().unwrap().as_bytes();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            if command.split(|&byte| byte == 0).any(|argument| argument == wanted) {
+                return pid;
+            }
+        }
+        panic!("nobody serves the mount");
+    }
+}
+
+impl Drop for Mountpoint {
+    fn drop(&mut self) {
+        if self.is_mounted() {
+            run(&[Path::new("unmount"), self.path()]);
+        }
+    }
+}
+
+fn success(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
+}
+
+fn files(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), out);
+        } else {
+            out.push(entry.path());
+        }
+    }
+}
+
+const TWO: [&str; 2] = ["archive_v0.11.4.h5ad", "archive_v0.11.4.h5ad"];
+/// With matrices, text, categories and numbers.
+const RICHER: [&str; 2] = ["soma_multiome_100_100.h5ad", "soma_multiome_100_100.h5ad"];
+
+#[test]
+fn a_mount_is_ready_when_the_command_returns() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    success(&mountpoint.mount(&["--label", "dataset"], &TWO));
+    let root = fs::read_to_string(mountpoint.store().join("zarr.json")).unwrap();
+    assert!(root.contains("\"consolidated_metadata\"") && root.contains("obs/dataset"));
+    // A second mount on it is refused.
+    let output = mountpoint.mount(&[], &TWO);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("something is mounted there already"));
+    success(&run(&[Path::new("unmount"), mountpoint.path()]));
+    mountpoint.wait_until_gone();
+    assert_eq!(fs::read_dir(mountpoint.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn sizes_are_true_and_any_range_is_the_same_slice() {
+    if !can_mount() {
+        return;
+    }
+    for args in [
+        &["--chunk-elems", "7", "--chunk-rows", "3"][..],
+        &["--zarr-format", "2"],
+        &["--shard-size", "1KiB", "--chunk-elems", "7", "--chunk-rows", "3"],
+    ] {
+        let mountpoint = Mountpoint::new();
+        success(&mountpoint.mount(args, &RICHER));
+        let mut all = Vec::new();
+        files(&mountpoint.store(), &mut all);
+        assert!(all.len() > 20);
+        for path in all {
+            let metadata = fs::metadata(&path).unwrap();
+            let whole = fs::read(&path).unwrap();
+            assert_eq!(metadata.len(), whole.len() as u64, "{}", path.display());
+            assert_eq!(metadata.blocks(), metadata.len().div_ceil(512));
+            assert_eq!(metadata.mode() & 0o777, 0o444);
+            let mut file = File::open(&path).unwrap();
+            for at in (0..whole.len()).step_by(whole.len() / 5 + 1) {
+                let mut part = vec![0; (whole.len() - at).min(13)];
+                file.seek(SeekFrom::Start(at as u64)).unwrap();
+                file.read_exact(&mut part).unwrap();
+                assert_eq!(part, whole[at..at + part.len()], "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_absent_or_written_to_is_refused() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    success(&mountpoint.mount(&[], &TWO));
+    for name in ["absent", "c", "obs/c", "obs/_index/c/00", "obs/_index/c/99", "obs/_index/c/x"] {
+        for _ in 0..2 {
+            let error = fs::read(mountpoint.store().join(name)).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOENT), "{name}");
+        }
+    }
+    let errors = [
+        fs::write(mountpoint.store().join("zarr.json"), "x").unwrap_err(),
+        fs::write(mountpoint.path().join("new"), "x").unwrap_err(),
+        fs::remove_file(mountpoint.store().join("zarr.json")).unwrap_err(),
+        fs::create_dir(mountpoint.store().join("new")).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.raw_os_error(), Some(libc::EROFS));
+    }
+}
+
+#[test]
+fn ordinary_tools_work() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    success(&mountpoint.mount(&["--chunk-elems", "50"], &RICHER));
+    let target = tempfile::tempdir().unwrap();
+    let copy = target.path().join("copy");
+    let tar = target.path().join("all.tar");
+    let store = mountpoint.store();
+    let (store, copy) = (store.to_str().unwrap(), copy.to_str().unwrap());
+    for command in [
+        &["cp", "-r", store, copy][..],
+        &["diff", "-r", store, copy],
+        &["ls", "-lR", store],
+        &["find", store, "-type", "f", "-size", "+0"],
+        &["du", "-s", store],
+        &["tar", "cf", tar.to_str().unwrap(), store],
+        &["df", store],
+    ] {
+        let output = std::process::Command::new(command[0]).args(&command[1..]).output().unwrap();
+        success(&output);
+    }
+}
+
+#[test]
+fn open_files_survive_an_unmount() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    success(&mountpoint.mount(&[], &TWO));
+    let mut file = File::open(mountpoint.store().join("zarr.json")).unwrap();
+    success(&run(&[Path::new("unmount"), mountpoint.path()]));
+    assert!(!mountpoint.is_mounted());
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    assert!(text.ends_with('}'));
+}
+
+#[test]
+fn signals_unmount() {
+    if !can_mount() {
+        return;
+    }
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let mountpoint = Mountpoint::new();
+        success(&mountpoint.mount(&[], &TWO));
+        // SAFETY: sends a signal to a process that this test started.
+        assert_eq!(unsafe { libc::kill(mountpoint.server(), signal) }, 0);
+        mountpoint.wait_until_gone();
+    }
+}
+
+#[test]
+fn the_foreground_ends_with_a_signal() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    let mut child = anncat()
+        .args(["mount", "--foreground"])
+        .args([data(TWO[0]), mountpoint.path().to_owned()])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !mountpoint.store().exists() {
+        assert_eq!(child.try_wait().unwrap(), None);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // SAFETY: sends a signal to the child of this test.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGTERM) }, 0);
+    assert!(child.wait().unwrap().success());
+    assert!(!mountpoint.is_mounted());
+}
+
+#[test]
+fn a_dead_mount_can_be_taken_away() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    success(&mountpoint.mount(&[], &TWO));
+    // SAFETY: ends a process that this test started.
+    assert_eq!(unsafe { libc::kill(mountpoint.server(), libc::SIGKILL) }, 0);
+    let begin = Instant::now();
+    while fs::read_dir(mountpoint.path()).is_ok() {
+        assert!(begin.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = mountpoint.mount(&[], &TWO);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("whose process has died"), "{}", stderr(&output));
+    success(&run(&[Path::new("unmount"), mountpoint.path()]));
+    success(&mountpoint.mount(&[], &TWO));
+}
+
+#[test]
+fn a_changed_input_is_an_error_and_the_mount_goes_on() {
+    if !can_mount() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("a.h5ad");
+    fs::copy(data(TWO[0]), &input).unwrap();
+    let mountpoint = Mountpoint::new();
+    let log = dir.path().join("log");
+    let output =
+        anncat().args(["mount", "--log"]).args([&log, &input, mountpoint.path()]).output().unwrap();
+    success(&output);
+    let file = File::options().append(true).open(&input).unwrap();
+    file.set_len(fs::metadata(&input).unwrap().len() + 1).unwrap();
+    let mut all = Vec::new();
+    files(&mountpoint.store(), &mut all);
+    let stale = all
+        .iter()
+        .filter(|path| {
+            fs::read(path).is_err_and(|error| error.raw_os_error() == Some(libc::ESTALE))
+        })
+        .count();
+    assert!(stale > 0);
+    assert!(fs::read(mountpoint.store().join("zarr.json")).is_ok());
+    assert!(fs::read_to_string(log).unwrap().contains("the file has changed"));
+}
