@@ -213,6 +213,7 @@ impl Planner<'_> {
         let (stacked, other) = (axis.index(), 1 - axis.index());
         let mut model: Option<&[u64]> = None;
         let mut parts = Vec::with_capacity(shares.len());
+        let mut has_object = false;
         for (source, share) in self.sources.iter().zip(shares) {
             let Some(Elem::Dense(array)) = share.elem else { continue };
             check_shape(array.shape(), share, stacked, other)
@@ -224,6 +225,17 @@ impl Planner<'_> {
                 })?;
         }
         let model: Vec<u64> = model.map_or_else(|| vec![0, 0], <[u64]>::to_vec);
+        let absent_in = shares.iter().position(|share| share.elem.is_none());
+        if let Some(number) = absent_in.filter(|_| model.len() > 2) {
+            return Err(PlanError::Shape {
+                file: self.sources[number].file.to_path_buf(),
+                element: self.at(path),
+                what: format!(
+                    "is not there, and only matrices can be filled, not arrays of {} axes",
+                    model.len()
+                ),
+            });
+        }
         for share in shares {
             let mut shape = model.clone();
             shape[stacked] = share.extent;
@@ -232,16 +244,19 @@ impl Planner<'_> {
                 Some(Elem::Dense(array)) => reindex_dense(array, other, &share.other, fill),
                 _ => absent(&shape, other, fill),
             };
-            if matches!(promoted, Promoted::InsteadOfObject(_)) {
-                let dtype = promoted.dtype().name().to_owned();
-                let notice = Notice::BoolBecomesNumber { element: self.at(path), dtype };
-                if !self.notices.contains(&notice) {
-                    self.notices.push(notice);
-                }
-            }
+            has_object |= promoted == Promoted::InsteadOfObject;
             parts.push(part);
         }
-        let dtype = result_type(parts.iter().map(|part| part.dtype())).unwrap_or(DType::F64);
+        let floor = has_object.then_some(DType::F64);
+        let dtypes = parts.iter().map(|part| part.dtype()).chain(floor);
+        let dtype = result_type(dtypes).unwrap_or(DType::F64);
+        if has_object {
+            let notice = Notice::BoolBecomesNumber {
+                element: self.at(path),
+                dtype: dtype.name().to_owned(),
+            };
+            self.notices.push(notice);
+        }
         let parts = parts.into_iter().map(|part| Cast::shared(part, dtype)).collect();
         Ok(Stacked::shared(parts, stacked))
     }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use crate::anndata::Elem;
 use crate::array::cast::cast_bytes;
 use crate::array::{MemoryArray, MemoryText, TextBuf, push_python_str, read_all, read_all_text};
@@ -195,8 +197,52 @@ impl Categories {
         self.len() == other.len() && self.keys() == other.keys()
     }
 
-    /// For each category its place in `target`, -1 where it has none.
+    /// The categories of lists that mix text, booleans and numbers, as text in the natural order of
+    /// the values.
+    pub fn mixed(lists: &[&Self]) -> Self {
+        let mut keys: Vec<natsort::Key> = Vec::new();
+        let mut names: IndexSet<String> = IndexSet::new();
+        let (numbers, texts): (Vec<&Self>, Vec<&Self>) =
+            lists.iter().partition(|list| !matches!(list, Self::Text(_)));
+        for list in numbers.into_iter().chain(texts) {
+            let text = list.text();
+            let mut fresh: Vec<(natsort::Key, String)> = text
+                .iter()
+                .zip(list.sort_keys())
+                .filter(|(name, _)| !names.contains(*name))
+                .map(|(name, key)| (key, name.to_owned()))
+                .collect();
+            fresh.sort_by(|a, b| a.1.cmp(&b.1));
+            for (key, name) in fresh {
+                if names.insert(name) {
+                    keys.push(key);
+                }
+            }
+        }
+        let names: Vec<String> = names.into_iter().collect();
+        Self::of_text(natsort::order(keys).into_iter().map(|at| names[at].as_str()))
+    }
+
+    fn sort_keys(&self) -> Vec<natsort::Key> {
+        match self {
+            Self::Text(texts) => texts.iter().map(natsort::Key::of_text).collect(),
+            Self::Int(_, values) => {
+                values.iter().map(|&value| natsort::Key::of_number(value as f64)).collect()
+            }
+            Self::Float(_, values) => values.iter().copied().map(natsort::Key::of_number).collect(),
+            Self::Bool(values) => values
+                .iter()
+                .map(|&value| natsort::Key::of_number(f64::from(u8::from(value))))
+                .collect(),
+        }
+    }
+
+    /// For each category its place in `target`, -1 where it has none. A target of text takes
+    /// numbers by their text.
     pub fn recoding(&self, target: &Self) -> Arc<[i64]> {
+        if matches!(target, Self::Text(_)) && !matches!(self, Self::Text(_)) && self.len() > 0 {
+            return Self::Text(self.text()).recoding(target);
+        }
         let places: HashMap<Key<'_>, i64> =
             target.keys().into_iter().enumerate().map(|(at, key)| (key, at as i64)).collect();
         self.keys().iter().map(|key| places.get(key).copied().unwrap_or(-1)).collect()
@@ -255,7 +301,7 @@ impl Categories {
         match self {
             _ if self.len() == 0 => Self::of_text(std::iter::empty()),
             Self::Text(texts) => {
-                let order = natsort::order(texts.iter());
+                let order = natsort::order(texts.iter().map(natsort::Key::of_text));
                 Self::of_text(order.into_iter().map(|at| texts.get(at)))
             }
             Self::Int(_, values) => {

@@ -78,13 +78,18 @@ pub(super) fn concat_column(
         ColumnType::Number(dtype) => Ok(Elem::Dense(builder.numbers(*dtype)?)),
         ColumnType::Masked(dtype) if dtype.kind() == Kind::Float => {
             notices.push(Notice::NullableBecomesFloat { element: path.to_owned() });
-            Ok(Elem::Dense(builder.numbers(DType::F64)?))
+            Ok(Elem::Dense(builder.numbers(*dtype)?))
         }
         ColumnType::Masked(dtype) => Ok(Elem::Nullable(Nullable {
             values: Box::new(Elem::Dense(builder.numbers(*dtype)?)),
             mask: builder.mask(),
         })),
-        ColumnType::Category(category) => builder.categorical(category),
+        ColumnType::Category(category) => {
+            if category.categories.dtype().is_none() && category.categories.len() > 0 {
+                notices.extend(mixture(shares, path));
+            }
+            builder.categorical(category)
+        }
         ColumnType::Str => Ok(Elem::Nullable(Nullable {
             values: Box::new(Elem::Text(builder.text()?)),
             mask: builder.mask(),
@@ -108,7 +113,9 @@ fn mixture(shares: &[Share<'_>], path: &str) -> Option<Notice> {
         let Some(column) = &share.column else { continue };
         is_text &= match &column.own {
             ColumnType::Object | ColumnType::Str => true,
-            ColumnType::Category(category) => category.categories.dtype().is_none(),
+            ColumnType::Category(category) => {
+                category.categories.dtype().is_none() || category.categories.len() == 0
+            }
             ColumnType::Number(_) | ColumnType::Masked(_) => false,
         };
         let kind = column.own.describe();

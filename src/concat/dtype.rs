@@ -19,15 +19,16 @@ pub(super) fn result_type(dtypes: impl IntoIterator<Item = DType>) -> Option<DTy
 pub(super) enum Filled {
     /// numpy and pandas agree on this dtype.
     As(DType),
-    /// pandas falls back to `object`; this dtype holds the values.
-    InsteadOfObject(DType),
+    /// pandas falls back to `object`, which cannot be written; float64 stands for it.
+    InsteadOfObject,
 }
 
 impl Filled {
     /// The dtype that holds the values.
     pub const fn dtype(self) -> DType {
         match self {
-            Self::As(dtype) | Self::InsteadOfObject(dtype) => dtype,
+            Self::As(dtype) => dtype,
+            Self::InsteadOfObject => DType::F64,
         }
     }
 }
@@ -36,7 +37,7 @@ impl Filled {
 pub(super) fn promote_fill(dtype: DType, fill: FillValue) -> Filled {
     let kind = dtype.kind();
     match fill {
-        _ if kind == Kind::Bool => Filled::InsteadOfObject(fill.dtype()),
+        _ if kind == Kind::Bool => Filled::InsteadOfObject,
         FillValue::Float(_) if dtype.is_integer() => Filled::As(DType::F64),
         FillValue::Float(value) if value.is_nan() => Filled::As(dtype),
         FillValue::Float(value) if kind == Kind::Float => {
@@ -49,11 +50,7 @@ pub(super) fn promote_fill(dtype: DType, fill: FillValue) -> Filled {
                 return Filled::As(dtype);
             }
             let promoted = dtype.promote(smallest_int(value));
-            if promoted.is_integer() {
-                Filled::As(promoted)
-            } else {
-                Filled::InsteadOfObject(promoted)
-            }
+            if promoted.is_integer() { Filled::As(promoted) } else { Filled::InsteadOfObject }
         }
         FillValue::Int(_) => Filled::As(dtype),
     }
@@ -135,7 +132,7 @@ mod tests {
         let cases = [
             (I32, float(f64::NAN), Filled::As(F64)),
             (F32, float(f64::NAN), Filled::As(F32)),
-            (Bool, float(f64::NAN), Filled::InsteadOfObject(F64)),
+            (Bool, float(f64::NAN), Filled::InsteadOfObject),
             (F32, float(0.1), Filled::As(F32)),
             (F16, float(1e6), Filled::As(F32)),
             (F32, float(1e300), Filled::As(F64)),
@@ -144,9 +141,9 @@ mod tests {
             (I8, int(200), Filled::As(I16)),
             (U8, int(-1), Filled::As(I16)),
             (I64, int(-1), Filled::As(I64)),
-            (U64, int(-1), Filled::InsteadOfObject(F64)),
+            (U64, int(-1), Filled::InsteadOfObject),
             (F32, int(7), Filled::As(F32)),
-            (Bool, int(0), Filled::InsteadOfObject(I64)),
+            (Bool, int(0), Filled::InsteadOfObject),
             (C64, float(1.0), Filled::As(C64)),
         ];
         for (dtype, fill, expected) in cases {

@@ -12,6 +12,7 @@ use crate::base::dtype::Kind;
 use crate::base::{DType, Indexer, ReadError, Region};
 use crate::tree::{FieldValues, RecordArray};
 
+use super::awkward::{AwkwardError, awkward_equal};
 use super::categories::Categories;
 use super::missing::mask_of;
 use super::names::index_text;
@@ -44,18 +45,7 @@ pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
         }
         (Elem::Frame(a), Elem::Frame(b)) => frames(a, b),
         (Elem::Record(a), Elem::Record(b)) => Ok(records(a, b)),
-        (Elem::Awkward(a), Elem::Awkward(b)) => {
-            if a.len != b.len || a.form != b.form || a.buffers.len() != b.buffers.len() {
-                return Ok(false);
-            }
-            for (name, buffer) in &a.buffers {
-                match b.buffers.get(name) {
-                    Some(other) if dense(&**buffer, &**other)? => {}
-                    _ => return Ok(false),
-                }
-            }
-            Ok(true)
-        }
+        (Elem::Awkward(a), Elem::Awkward(b)) => readable(awkward_equal(a, b)),
         (Elem::Scalar(a), Elem::Scalar(b)) => Ok(scalars(a, b)),
         (Elem::Null, Elem::Null) => Ok(true),
         (Elem::Text(_), _) | (_, Elem::Text(_)) | (Elem::Categorical(_) | Elem::Nullable(_), _)
@@ -64,6 +54,14 @@ pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
             values(a, b)
         }
         _ => Ok(false),
+    }
+}
+
+/// Awkward arrays that cannot be understood are like no other; only a failed read is an error.
+pub(super) fn readable(same: Result<bool, AwkwardError>) -> Result<bool, ReadError> {
+    match same {
+        Err(AwkwardError::Read(error)) => Err(error),
+        same => Ok(same.unwrap_or(false)),
     }
 }
 

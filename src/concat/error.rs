@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use crate::base::ReadError;
 
+use super::awkward::AwkwardError;
+
 /// Why a concatenation cannot be planned. Each names where, what, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PlanError {
@@ -80,6 +82,14 @@ pub enum PlanError {
         element: String,
         /// What was found, and a hint.
         what: String,
+    },
+    /// Awkward arrays that cannot be put together.
+    #[error("{element}: {source}\n  hint: delete the element from the files, or leave files out")]
+    Awkward {
+        /// Path of the element.
+        element: String,
+        /// Why.
+        source: AwkwardError,
     },
     /// An input could not be read.
     #[error(transparent)]

@@ -194,7 +194,10 @@ fn unify_dtypes(frames: &mut [TypedFrame<'_>]) {
         let has_missing = types.len() < frames.len();
         let Some(target) = unified(&types, has_missing) else { continue };
         for frame in frames.iter_mut() {
-            if let Some(column) = frame.columns.get_mut(name.as_str()) {
+            // `astype` leaves alone what is of an equal dtype: the order of unordered categories.
+            if let Some(column) = frame.columns.get_mut(name.as_str())
+                && !column.ty.equals(&target)
+            {
                 column.ty = target.clone();
             }
         }
@@ -214,12 +217,16 @@ fn unified(types: &[&ColumnType], has_missing: bool) -> Option<ColumnType> {
         .map(|ty| if let ColumnType::Category(category) = ty { Some(category) } else { None })
         .collect::<Option<_>>()?;
     let lists: Vec<&Categories> = categories.iter().map(|category| &category.categories).collect();
-    // Categories that mix text and numbers cannot be written as such; their values become text.
-    let Some(all) = Categories::union(&lists) else { return Some(ColumnType::Object) };
+    let all = Categories::union(&lists);
     if !categories.iter().any(|category| category.ordered) {
-        let categories = all.natsorted();
+        let categories = match all {
+            Some(all) => all.natsorted(),
+            // Categories that mix text and numbers cannot be written as such.
+            None => Categories::mixed(&lists),
+        };
         return Some(ColumnType::Category(Arc::new(CategoryType { categories, ordered: false })));
     }
+    let Some(all) = all else { return Some(ColumnType::Object) };
     let mut filled = categories.iter().filter(|category| category.categories.len() > 0).peekable();
     let first = filled.peek().map(|first| Arc::clone(first));
     if filled.all(|category| category.ordered && category.categories.equals(&all)) {

@@ -6,6 +6,7 @@ use crate::anndata::{Elem, Frame, Mapping};
 use crate::base::Indexer;
 
 use super::arrays::{ArrayShare, Kind, Planner};
+use super::awkward::{AwkwardPart, Fields, concat_awkward};
 use super::error::PlanError;
 use super::frame::{FrameShare, concat_columns};
 use super::keys::{intersect_keys, union_keys};
@@ -124,7 +125,7 @@ impl Planner<'_> {
         }
         if present().any(|elem| Kind::of(elem) == Kind::Awkward) {
             self.reject_mixture(&shares, path, |kind| kind == Kind::Awkward)?;
-            return self.concat_awkward(&shares, path);
+            return self.concat_awkward(&shares, path).map(Some);
         }
         self.concat_arrays(&shares, MatrixAxis::Rows, path)
     }
@@ -163,16 +164,21 @@ impl Planner<'_> {
         Ok(Frame { columns, ..frame_without_columns(index) })
     }
 
-    fn concat_awkward(
-        &mut self,
-        _shares: &[ArrayShare<'_>],
-        path: &str,
-    ) -> Result<Option<Elem>, PlanError> {
-        self.notices.push(Notice::LeftOut {
-            element: self.at(path),
-            reason: "awkward arrays are not combined".to_owned(),
-        });
-        Ok(None)
+    fn concat_awkward(&self, shares: &[ArrayShare<'_>], path: &str) -> Result<Elem, PlanError> {
+        let parts: Vec<AwkwardPart<'_>> = shares
+            .iter()
+            .map(|share| match share.elem {
+                Some(Elem::Awkward(array)) => AwkwardPart::Present(array),
+                _ => AwkwardPart::Missing(share.extent),
+            })
+            .collect();
+        let fields = match self.options.join {
+            Join::Inner => Fields::Common,
+            Join::Outer => Fields::Own,
+        };
+        concat_awkward(&parts, fields)
+            .map(Elem::Awkward)
+            .map_err(|source| PlanError::Awkward { element: self.at(path), source })
     }
 
     /// `obsp` (`varp` along var): block-diagonal.

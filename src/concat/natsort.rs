@@ -7,12 +7,39 @@ use std::cmp::Ordering;
 
 use unicode_normalization::UnicodeNormalization;
 
+/// What one value sorts by.
+#[derive(Debug)]
+pub(super) struct Key(Vec<Piece>);
+
 /// One element of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Piece {
     Text(String),
     /// Decimal digits without leading zeros: integers of any length compare by length, then digits.
     Number(Vec<u8>),
+    /// A value that is a number itself.
+    Real(f64),
+}
+
+impl Key {
+    /// The key of a text.
+    pub fn of_text(text: &str) -> Self {
+        Self(pieces(text))
+    }
+
+    /// The key of a number.
+    pub fn of_number(number: f64) -> Self {
+        Self(vec![Piece::Text(String::new()), Piece::Real(number)])
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let (a, b) = (&self.0, &other.0);
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| a.compare(b))
+            .find(|ordering| ordering.is_ne())
+            .unwrap_or_else(|| a.len().cmp(&b.len()))
+    }
 }
 
 impl Piece {
@@ -20,30 +47,33 @@ impl Piece {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             (Self::Number(a), Self::Number(b)) => a.len().cmp(&b.len()).then_with(|| a.cmp(b)),
-            // Keys alternate, so that kinds meet their own only.
-            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
-            (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            // Keys alternate, so that texts and numbers meet their own only.
+            (Self::Text(_), _) => Ordering::Greater,
+            (_, Self::Text(_)) => Ordering::Less,
+            (a, b) => a.value().total_cmp(&b.value()),
+        }
+    }
+
+    fn value(&self) -> f64 {
+        match self {
+            Self::Text(_) => 0.0,
+            Self::Real(value) => *value,
+            Self::Number(digits) => {
+                digits.iter().fold(0.0, |value, &digit| value * 10.0 + f64::from(digit))
+            }
         }
     }
 }
 
-/// The order of natural sorting: a permutation of `texts`, stable.
-pub(super) fn order<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
-    let keys: Vec<Vec<Piece>> = texts.map(key).collect();
+/// The order of natural sorting: a permutation, stable.
+pub(super) fn order(keys: impl IntoIterator<Item = Key>) -> Vec<usize> {
+    let keys: Vec<Key> = keys.into_iter().collect();
     let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by(|&a, &b| compare(&keys[a], &keys[b]));
+    order.sort_by(|&a, &b| keys[a].compare(&keys[b]));
     order
 }
 
-fn compare(a: &[Piece], b: &[Piece]) -> Ordering {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| a.compare(b))
-        .find(|ordering| ordering.is_ne())
-        .unwrap_or_else(|| a.len().cmp(&b.len()))
-}
-
-fn key(text: &str) -> Vec<Piece> {
+fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut in_number = false;
     for character in text.nfd() {
@@ -132,10 +162,10 @@ const DIGITS: &[(u32, u32, u8)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::order;
+    use super::{Key, order};
 
     fn sorted<'a>(texts: &[&'a str]) -> Vec<&'a str> {
-        order(texts.iter().copied()).into_iter().map(|at| texts[at]).collect()
+        order(texts.iter().copied().map(Key::of_text)).into_iter().map(|at| texts[at]).collect()
     }
 
     #[test]

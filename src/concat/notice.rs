@@ -56,7 +56,7 @@ pub enum Notice {
         /// The kinds it mixes.
         kinds: Vec<String>,
     },
-    /// A column of nullable integers and floats is written as float64 with NaN.
+    /// A column of nullable integers and floats is written as floats with NaN.
     NullableBecomesFloat {
         /// Path of the column.
         element: String,
@@ -121,7 +121,7 @@ impl fmt::Display for Notice {
             ),
             Self::NullableBecomesFloat { element } => write!(
                 f,
-                "{element} mixes nullable integers with floats and becomes float64 with NaN"
+                "{element} mixes nullable integers with floats and becomes floats with NaN"
             ),
             Self::BoolBecomesNumber { element, dtype } => {
                 write!(f, "{element} is boolean with values introduced and becomes {dtype}")

@@ -9,6 +9,7 @@ use crate::anndata::{Elem, Frame, Mapping};
 use crate::base::Indexer;
 
 use super::arrays::Planner;
+use super::awkward::{awkward_equal, reindex_awkward};
 use super::axis::JoinedAxis;
 use super::equal;
 use super::error::PlanError;
@@ -148,9 +149,9 @@ impl Planner<'_> {
             Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, indexer, index))),
             _ if indexer.is_identity() => Some(elem.clone()),
             Elem::Dense(array) => Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer))),
-            Elem::Sparse(sparse) if aligned == Aligned::Both => {
-                Some(Elem::Sparse(Triplets::read(sparse, indexer, indexer)?.into_sparse()))
-            }
+            Elem::Sparse(sparse) if aligned == Aligned::Both => Some(Elem::Sparse(
+                Triplets::read(sparse, indexer, indexer)?.into_sparse(sparse.format),
+            )),
             Elem::Sparse(sparse) => {
                 let part = SparsePart {
                     source: PartSource::Sparse(sparse.clone()),
@@ -162,6 +163,11 @@ impl Planner<'_> {
                     StackOptions { fill: None, format: FormatChoice::Always(sparse.format) };
                 let planned = plan_stack(vec![part], MatrixAxis::Columns, &options)?;
                 Some(Elem::Sparse(self.add_sparse(planned, path)?))
+            }
+            Elem::Awkward(array) if aligned == Aligned::Rows => {
+                let array = reindex_awkward(array, indexer)
+                    .map_err(|source| PlanError::Awkward { element: self.at(path), source })?;
+                Some(Elem::Awkward(array))
             }
             _ => None,
         })
@@ -244,6 +250,12 @@ fn same_aligned(
         }
         (Elem::Frame(x), Elem::Frame(y)) => {
             equal::frames(&reindex_frame(x, a.indexer, index), &reindex_frame(y, b.indexer, index))?
+        }
+        (Elem::Awkward(x), Elem::Awkward(y)) => {
+            let same = reindex_awkward(x, a.indexer)
+                .and_then(|x| Ok((x, reindex_awkward(y, b.indexer)?)))
+                .and_then(|(x, y)| awkward_equal(&x, &y));
+            equal::readable(same)?
         }
         _ => false,
     })

@@ -90,8 +90,8 @@ impl Triplets {
             && mine.iter().zip(&theirs).all(|(a, b)| (a.0, a.1) == (b.0, b.1) && a.2.same(b.2))
     }
 
-    /// As a matrix of the result, CSR with `int32` indices while they fit.
-    pub fn into_sparse(self) -> Sparse {
+    /// As a matrix of the result, with `int32` indices while they fit.
+    pub fn into_sparse(mut self, format: SparseFormat) -> Sparse {
         let nnz = self.entries.len();
         let dtype = if nnz > i32::MAX as usize { DType::I64 } else { DType::I32 };
         let integers = |values: Vec<i64>| {
@@ -100,19 +100,30 @@ impl Triplets {
             cast_bytes(DType::I64, &wide, dtype, &mut bytes);
             MemoryArray::shared(dtype, &[values.len() as u64], bytes)
         };
-        let mut indptr = vec![0; self.shape[0] as usize + 1];
-        for (row, _, _) in &self.entries {
-            indptr[*row as usize + 1] += 1;
+        let major_axis = match format {
+            SparseFormat::Csr => 0,
+            SparseFormat::Csc => {
+                self.entries.sort_by_key(|&(row, column, _)| (column, row));
+                1
+            }
+        };
+        let place = |entry: &(u32, u32, [u8; 16])| match format {
+            SparseFormat::Csr => (entry.0, entry.1),
+            SparseFormat::Csc => (entry.1, entry.0),
+        };
+        let mut indptr = vec![0; self.shape[major_axis] as usize + 1];
+        for entry in &self.entries {
+            indptr[place(entry).0 as usize + 1] += 1;
         }
-        for row in 1..indptr.len() {
-            indptr[row] += indptr[row - 1];
+        for major in 1..indptr.len() {
+            indptr[major] += indptr[major - 1];
         }
         let size = self.dtype.size_bytes();
         let data: Vec<u8> =
             self.entries.iter().flat_map(|(_, _, bytes)| bytes[..size].iter().copied()).collect();
-        let indices = self.entries.iter().map(|&(_, column, _)| i64::from(column)).collect();
+        let indices = self.entries.iter().map(|entry| i64::from(place(entry).1)).collect();
         Sparse {
-            format: SparseFormat::Csr,
+            format,
             shape: self.shape,
             dtype: self.dtype,
             body: SparseBody::Stored {
