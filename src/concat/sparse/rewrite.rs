@@ -136,6 +136,38 @@ fn run(
     out: &mut [u32],
     mover: &mut impl Mover,
 ) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("popcnt") {
+        // SAFETY: the processor has the one feature that the function asks for.
+        return unsafe { run_with_popcnt(map, rows, filled, workspace, out, mover) };
+    }
+    run_rows(map, rows, filled, workspace, out, mover)
+}
+
+/// [`run_rows`], compiled for processors that count bits in one instruction: twice as fast at it,
+/// and nearly every processor does.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt")]
+fn run_with_popcnt(
+    map: &ColumnMap,
+    rows: Rows<'_>,
+    filled: bool,
+    workspace: &mut Workspace,
+    out: &mut [u32],
+    mover: &mut impl Mover,
+) -> usize {
+    run_rows(map, rows, filled, workspace, out, mover)
+}
+
+#[inline(always)]
+fn run_rows(
+    map: &ColumnMap,
+    rows: Rows<'_>,
+    filled: bool,
+    workspace: &mut Workspace,
+    out: &mut [u32],
+    mover: &mut impl Mover,
+) -> usize {
     let introduces = filled && !map.introduced.is_empty();
     if map.rising && !introduces {
         return thin(map, rows.minors, out, mover);
@@ -176,6 +208,7 @@ fn thin(map: &ColumnMap, minors: &[u32], out: &mut [u32], mover: &mut impl Mover
 /// Sorts a row without comparing: the place of an entry is the number of occupied columns before
 /// its own. `None` when a column occurs twice, which this cannot place. Dropped entries lie in the
 /// column past the last, so they land past the end of the row.
+#[inline(always)]
 #[expect(
     clippy::too_many_arguments,
     reason = "the inner loop of a block; a struct would be rebuilt a row"
