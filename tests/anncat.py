@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,14 +79,26 @@ def is_mounted(path) -> bool:
         return any(line.split()[1].replace("\\040", " ") == path for line in mounts)
 
 
+class Mounted(type(Path())):
+    """The path of a merged.zarr, and what the command said when it mounted it."""
+
+    def __new__(cls, *args, said: str = ""):
+        return super().__new__(cls, *args)
+
+    def __init__(self, *args, said: str = ""):
+        # Python 3.12 paths take their parts here, earlier ones in __new__.
+        super().__init__(*(args if sys.version_info >= (3, 12) else ()))
+        self.said = said
+
+
 @contextmanager
 def mount(inputs, options: dict | None = None, *extra, at=None, env: dict | None = None):
     """Mounts `inputs` and gives the path of merged.zarr; unmounts at the end, whatever happens."""
     with tempfile.TemporaryDirectory(prefix="anncat-mnt-") as own:
         at = Path(at or own)
         try:
-            run("mount", *arguments(options or {}), *extra, *inputs, at, env=env)
-            yield at / "merged.zarr"
+            done = run("mount", *arguments(options or {}), *extra, *inputs, at, env=env)
+            yield Mounted(at / "merged.zarr", said=done.stderr)
         finally:
             if is_mounted(at):
                 done = run("unmount", at, check=False)

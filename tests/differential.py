@@ -95,7 +95,7 @@ def check_face(paths, options, face, directory: Path, expected, *, check_sorted=
     """The verdict on one face, or None when all is right."""
     env = {"XDG_CACHE_HOME": str(directory / "cache")}
     try:
-        with _result(paths, options, face, directory, env) as path:
+        with _result(paths, options, face, directory, env) as (path, said):
             try:
                 actual = read(path)
             except Exception as error:
@@ -107,7 +107,7 @@ def check_face(paths, options, face, directory: Path, expected, *, check_sorted=
                     expected.adata, actual, sparse_format=expected.sparse_format, check_sorted=check_sorted
                 )
             if found:
-                return Finding(face, "differs", str(found))
+                return Finding(face, "differs", str(found) + _said(said))
     except anncat.Failed as failed:
         left = _left_behind(face, directory)
         if left:
@@ -130,11 +130,17 @@ def _result(paths, options, face, directory, env):
         (directory / "mnt").mkdir(exist_ok=True)
         extra = ["--zarr-format", "2"] if face == "mount2" else []
         with anncat.mount(paths, options, *extra, at=directory / "mnt", env=env) as path:
-            yield path
+            yield path, path.said
     else:
         out = directory / f"out.{face}"
-        anncat.materialize(paths, out, options, env=env)
-        yield out
+        done = anncat.materialize(paths, out, options, env=env)
+        yield out, done.stderr
+
+
+def _said(stderr: str) -> str:
+    """The notices of a run, as far as they help to see why."""
+    lines = [line for line in stderr.splitlines() if line.startswith(("notice", "warning"))]
+    return "".join(f"\n    said: {line[:300]}" for line in lines[:6])
 
 
 def _left_behind(face: str, directory: Path) -> list[str]:

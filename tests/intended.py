@@ -20,6 +20,8 @@ RULES = {
     "bools-missing": "a column of bools that a merge reindexed is a nullable-boolean",
     "nullable-float": "nullable integers with floats are floats with NaN",
     "dense-bool-filled": "a dense array of bools that is filled is float64",
+    "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
+    "deep-filled": "an array of three or more dimensions that some inputs lack is filled (outer)",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }
 
@@ -55,7 +57,11 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         adatas = [_x_as_layer(a) for a in adatas]
     _formats(out, adatas, options)
     try:
+        adatas, deep = _take_deep(adatas, options)
         merged = ad.concat(adatas, **arguments)
+        for mapping, key, value in deep:
+            out.rules.add("deep-filled")
+            getattr(merged, mapping)[key] = value
     except Exception as error:  # whatever it is, anncat must fail as well
         out.error = error
         return out
@@ -74,6 +80,39 @@ def _x_as_layer(adata: ad.AnnData) -> ad.AnnData:
         adata.layers[HELD] = adata.X
         adata.X = None
     return adata
+
+
+def _take_deep(adatas, options):
+    """Arrays of rank 3 and more that some inputs lack, which anndata cannot fill, and their fill."""
+    if options["join"] != "outer":
+        return adatas, []
+    axis = options.get("axis", 0) in (1, "var")
+    mapping = ("obsm", "varm")[axis]
+    deep, copies = [], [a.copy() for a in adatas]
+    for key in {k for a in adatas for k in getattr(a, mapping)}:
+        parts = [getattr(a, mapping).get(key) for a in adatas]
+        held = [p for p in parts if p is not None]
+        if len(held) == len(parts) or not all(isinstance(p, np.ndarray) and p.ndim > 2 for p in held):
+            continue
+        if len({p.shape[2:] for p in held}) > 1:
+            continue
+        width = max(p.shape[1] for p in held)
+        fill = options.get("fill_value", np.nan)
+        blocks = []
+        for adata, part in zip(adatas, parts, strict=True):
+            n = adata.shape[axis]
+            block = np.full((n, width, *held[0].shape[2:]), fill, dtype=np.float64)
+            if part is None:
+                blocks.append(block.astype(np.result_type(held[0].dtype, np.min_scalar_type(fill))))
+                continue
+            if part.shape[1] < width:
+                index = [*range(part.shape[1]), *[-1] * (width - part.shape[1])]
+                part = pd.api.extensions.take(part, np.array(index), axis=1, allow_fill=True, fill_value=fill)
+            blocks.append(part)
+        deep.append((mapping, key, np.concatenate(blocks)))
+        for copy in copies:
+            getattr(copy, mapping).pop(key, None)
+    return (copies, deep) if deep else (adatas, [])
 
 
 def _formats(out: Expected, adatas, options) -> None:
@@ -111,6 +150,9 @@ def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
             value = mapping[key]
             if isinstance(value, pd.DataFrame):
                 mapping[key] = _frame(value, rules)
+            elif isinstance(value, np.ndarray) and _filled_text(value):
+                rules.add("text-filled")
+                del mapping[key]
             elif isinstance(value, np.ndarray):
                 mapping[key] = _dense(value, rules)
     if isinstance(adata.X, np.ndarray):
@@ -129,10 +171,14 @@ def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
 
 
 def _dense(array: np.ndarray, rules: set[str]) -> np.ndarray:
-    if array.dtype == object and not any(isinstance(v, str) for v in array.ravel()):
+    if array.size and array.dtype == object and not any(isinstance(v, str) for v in array.ravel()):
         rules.add("dense-bool-filled")
         return array.astype(np.float64)
     return array
+
+
+def _filled_text(array: np.ndarray) -> bool:
+    return array.dtype == object and 0 < sum(isinstance(v, str) for v in array.ravel()) < array.size
 
 
 def _frame(frame: pd.DataFrame, rules: set[str]) -> pd.DataFrame:
@@ -147,8 +193,8 @@ def _column(column: pd.Series, rules: set[str]) -> pd.Series:
         rules.add("nullable-float")
         values = column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=np.nan)
         return pd.Series(values, index=column.index)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return _categories(column, rules)
+    if isinstance(column.dtype, pd.CategoricalDtype) and _mixed(column.cat.categories):
+        column = column.astype(object)
     if column.dtype != object:
         return column
     missing = column.isna().to_numpy()
@@ -169,12 +215,6 @@ def _column(column: pd.Series, rules: set[str]) -> pd.Series:
     return pd.Series(np.array(values, dtype=object), index=column.index)
 
 
-def _categories(column: pd.Series, rules: set[str]) -> pd.Series:
-    categories = column.cat.categories
-    if categories.dtype != object or all(isinstance(c, str) for c in categories):
-        return column
-    if all(isinstance(c, (bool, np.bool_)) for c in categories):
-        return column
-    rules.add("mixed-kinds")
-    names = [str(c) for c in categories]
-    return column.cat.rename_categories(dict(zip(categories, names, strict=True)))
+def _mixed(categories: pd.Index) -> bool:
+    """Whether no file can hold these as categories: some text, some not."""
+    return categories.dtype == object and 0 < sum(isinstance(c, str) for c in categories) < len(categories)
