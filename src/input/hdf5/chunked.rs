@@ -105,6 +105,12 @@ impl Chunked {
         &self.grid.chunk
     }
 
+    /// True when only the library can read it; for references to the heap also when elements that
+    /// were never written are not null.
+    pub(super) fn needs_library(&self) -> bool {
+        self.pipeline.is_none() || !self.fill.is_empty()
+    }
+
     /// Bytes of one decoded chunk.
     fn chunk_bytes(&self) -> usize {
         self.grid.chunk.iter().product::<u64>() as usize * self.element_bytes

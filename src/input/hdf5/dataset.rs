@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use hdf5_sys::{h5d, h5p, h5s};
+use hdf5_sys::{h5d, h5p, h5s, h5z};
 
 use super::chunked::{self, Chunked};
 use super::datatype::Datatype;
 use super::fallback::Library;
 use super::filters::Pipeline;
 use super::fixed::FixedArray;
+use super::heap::RECORD_BYTES;
 use super::library::{Id, check};
 use super::record;
 use super::storage::{HdfFile, Layout, Storage};
-use super::text::{FixedText, LibraryText};
+use super::text::{FixedText, LibraryText, VlenText};
 use super::values::{extent, volume};
 use crate::base::Dims;
 use crate::tree::Data;
@@ -46,15 +47,21 @@ pub(super) fn describe(
             let records = record::read(dataset, &datatype, &described.datatype_id, shape)?;
             Ok(Data::Record(Arc::new(records)))
         }
-        Datatype::VlenText => Ok(Data::Text(Arc::new(LibraryText::new(described.library(&shape))))),
+        Datatype::VlenText => match described.heap_references(&shape)? {
+            Some(layout) => {
+                let storage = Storage::new(file, path, shape, RECORD_BYTES, layout)?;
+                Ok(Data::Text(Arc::new(VlenText::new(storage))))
+            }
+            None => Ok(Data::Text(Arc::new(LibraryText::new(described.library(&shape))))),
+        },
         Datatype::FixedText { len_bytes, padding, ascii } => {
-            let layout = described.layout(&shape)?;
+            let layout = described.layout(&shape, *len_bytes)?;
             let storage = Storage::new(file, path, shape, *len_bytes, layout)?;
             Ok(Data::Text(Arc::new(FixedText::new(storage, *padding, *ascii))))
         }
         Datatype::Fixed { dtype, swap_bytes, plain } => {
             let layout = if *plain {
-                described.layout(&shape)?
+                described.layout(&shape, dtype.size_bytes())?
             } else {
                 Layout::Library(described.library(&shape))
             };
@@ -80,8 +87,19 @@ impl Described<'_> {
         Library::new(self.file, self.path, shape, self.datatype)
     }
 
-    /// Where the elements lie.
-    fn layout(&self, shape: &[u64]) -> Result<Layout, String> {
+    /// Where the references to the global heap lie; `None` when only the library can follow them.
+    fn heap_references(&self, shape: &[u64]) -> Result<Option<Layout>, String> {
+        let known = match self.layout(shape, RECORD_BYTES)? {
+            Layout::Fill(value) if value.is_empty() => Some(Layout::Fill(value)),
+            Layout::Contiguous(offset) => Some(Layout::Contiguous(offset)),
+            Layout::Chunked(chunked) if !chunked.needs_library() => Some(Layout::Chunked(chunked)),
+            _ => None,
+        };
+        Ok(known.filter(|_| self.file.wide))
+    }
+
+    /// Where the elements lie, each of which takes so many bytes.
+    fn layout(&self, shape: &[u64], element_bytes: usize) -> Result<Layout, String> {
         let creation = self.creation.raw();
         // SAFETY: plain library calls with live arguments.
         let (layout, external) =
@@ -91,12 +109,14 @@ impl Described<'_> {
             h5d::H5D_CONTIGUOUS if external == 0 => {
                 // SAFETY: as above.
                 match unsafe { h5d::H5Dget_offset(self.dataset.raw()) } {
-                    // No room was ever given to it.
-                    u64::MAX => Ok(Layout::Fill(self.fill_value()?)),
+                    // No room was ever given to it. (The library adds the base address even then.)
+                    offset if offset.wrapping_sub(self.file.base) == u64::MAX => {
+                        Ok(Layout::Fill(self.fill_value()?))
+                    }
                     offset => Ok(Layout::Contiguous(offset)),
                 }
             }
-            h5d::H5D_CHUNKED => self.chunked(shape),
+            h5d::H5D_CHUNKED => self.chunked(shape, element_bytes),
             _ => Ok(Layout::Library(self.library(shape))),
         }
     }
@@ -120,22 +140,42 @@ impl Described<'_> {
         Ok(Layout::Compact(bytes))
     }
 
-    fn chunked(&self, shape: &[u64]) -> Result<Layout, String> {
+    fn chunked(&self, shape: &[u64], element_bytes: usize) -> Result<Layout, String> {
         let mut chunk = Dims::from_elem(0, shape.len());
         let rank = shape.len() as i32;
         // SAFETY: the array has room for the rank given.
         check(unsafe { h5p::H5Pget_chunk(self.creation.raw(), rank, chunk.as_mut_ptr()) })?;
+        let filters = self.filters()?;
+        let pipeline = Pipeline::new(&filters);
+        if pipeline.is_none() {
+            self.expect_available(&filters)?;
+        }
         let chunked = Chunked::new(chunked::Description {
             file: Arc::clone(self.file),
             header: self.header,
             shape: shape.into(),
             chunk,
-            element_bytes: self.datatype.memory_bytes(),
-            pipeline: Pipeline::new(&self.filters()?),
+            element_bytes,
+            pipeline,
             fill: self.fill_value()?,
             library: self.library(shape),
         })?;
         Ok(Layout::Chunked(Arc::new(chunked)))
+    }
+
+    /// An error for a filter that the library does not have either.
+    fn expect_available(&self, filters: &[(i32, Vec<u32>)]) -> Result<(), String> {
+        for (number, _) in filters {
+            // SAFETY: plain library call.
+            let ours = Pipeline::new(&[(*number, Vec::new())]).is_some();
+            if !ours && unsafe { h5z::H5Zfilter_avail(*number) } <= 0 {
+                return Err(format!(
+                    "it is compressed by the HDF5 filter {number}, which is not supported\n  hint: \
+                     write it again with gzip or lzf (for example with h5repack)"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Number and parameters of each filter, in the order in which they were applied.
@@ -177,6 +217,10 @@ impl Described<'_> {
                 return Ok(Vec::new());
             }
             let mut value = vec![0; self.datatype.memory_bytes()];
+            if *self.datatype == Datatype::VlenText {
+                // A pointer; that it is not empty is all that is asked.
+                return Ok(value);
+            }
             check(h5p::H5Pget_fill_value(
                 self.creation.raw(),
                 self.datatype_id.raw(),

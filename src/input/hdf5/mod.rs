@@ -15,6 +15,7 @@ mod fallback;
 mod filters;
 mod fixed;
 mod header;
+mod heap;
 mod library;
 mod record;
 mod storage;

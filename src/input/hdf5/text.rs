@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::datatype::Padding;
 use super::fallback::Library;
+use super::heap::{HeapReader, RECORD_BYTES};
 use super::storage::{Storage, regions};
 use crate::array::{TextBuf, TextSource};
 use crate::base::{ReadError, Region};
@@ -83,6 +84,42 @@ pub(super) fn each_fetch(
         }
     }
     Ok(())
+}
+
+/// A dataset of variable-length strings in the global heap.
+#[derive(Debug)]
+pub(super) struct VlenText {
+    storage: Storage,
+}
+
+impl VlenText {
+    /// Over the references to the heap.
+    pub(super) const fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+}
+
+impl TextSource for VlenText {
+    fn shape(&self) -> &[u64] {
+        &self.storage.shape
+    }
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        let mut heap = HeapReader::new(&self.storage.file);
+        let most = FETCH_BYTES / RECORD_BYTES as u64;
+        each_fetch(&self.storage.shape, range, most, |first, part| {
+            let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];
+            self.storage.read(part, &mut records)?;
+            for (index, record) in records.as_chunks::<RECORD_BYTES>().0.iter().enumerate() {
+                let value =
+                    heap.value(record).map_err(|error| error.within(&self.storage.element))?;
+                // As C strings, which is what the library makes of them.
+                let text = Padding::NullTerminated.trim(value);
+                push(&self.storage, out, first + index as u64, text)?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// A dataset of strings that the library reads.

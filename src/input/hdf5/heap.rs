@@ -1,0 +1,122 @@
+//! The global heap, where variable-length strings lie (format specification, III.E).
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use lru::LruCache;
+
+use super::storage::HdfFile;
+use crate::base::ReadError;
+
+/// Bytes of a variable-length value as stored: length (4), address of the collection (8), number of
+/// the object in it (4).
+pub(super) const RECORD_BYTES: usize = 16;
+/// Most of a collection's head, and all of most collections.
+const FIRST_READ_BYTES: u64 = 4096;
+/// Bytes of a collection's header, and of an object's.
+const HEADER_BYTES: usize = 16;
+/// Collections that are kept while strings are read: neighbours mostly share one.
+const KEPT_COLLECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+/// Reads objects of the heap. Made for one read; keeps some collections.
+pub(super) struct HeapReader<'a> {
+    file: &'a HdfFile,
+    collections: LruCache<u64, Collection>,
+}
+
+/// One collection: its bytes, and where each object lies in them.
+struct Collection {
+    bytes: Vec<u8>,
+    /// By object number; empty where there is none.
+    objects: Vec<Range<usize>>,
+}
+
+impl<'a> HeapReader<'a> {
+    pub(super) fn new(file: &'a HdfFile) -> Self {
+        Self { file, collections: LruCache::new(KEPT_COLLECTIONS) }
+    }
+
+    /// The bytes that a record points to; none for the null record.
+    ///
+    /// # Errors
+    /// The file could not be read, or the heap contradicts itself.
+    pub(super) fn value(&mut self, record: &[u8; RECORD_BYTES]) -> Result<&[u8], ReadError> {
+        let [l0, l1, l2, l3, address @ .., n0, n1, n2, n3] = *record;
+        let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let address = u64::from_le_bytes(address);
+        let number = u32::from_le_bytes([n0, n1, n2, n3]) as usize;
+        if len == 0 || address == 0 {
+            return Ok(&[]);
+        }
+        if !self.collections.contains(&address) {
+            let collection = Collection::read(self.file, address)?;
+            self.collections.put(address, collection);
+        }
+        self.collections
+            .get(&address)
+            .and_then(|collection| {
+                let object = collection.objects.get(number)?;
+                collection.bytes.get(object.clone())?.get(..len)
+            })
+            .ok_or_else(|| damaged(self.file, address, "lacks an object that is referred to"))
+    }
+}
+
+fn damaged(file: &HdfFile, address: u64, what: &str) -> ReadError {
+    ReadError::corrupt(file.source.path(), "", format!("the heap collection at {address} {what}"))
+}
+
+impl Collection {
+    fn read(file: &HdfFile, address: u64) -> Result<Self, ReadError> {
+        let at = file.base.saturating_add(address);
+        let available = file.source.len().saturating_sub(at);
+        if available < HEADER_BYTES as u64 {
+            return Err(damaged(file, address, "lies past the end of the file"));
+        }
+        let mut bytes = file.source.read_vec_at(at, available.min(FIRST_READ_BYTES) as usize)?;
+        let size = match bytes.split_first_chunk::<8>() {
+            Some((head, rest)) if head[..5] == *b"GCOL\x01" => {
+                rest.first_chunk::<8>().map_or(0, |size| u64::from_le_bytes(*size))
+            }
+            _ => return Err(damaged(file, address, "has no signature")),
+        };
+        if size > available {
+            return Err(damaged(file, address, "reaches past the end of the file"));
+        }
+        if size > bytes.len() as u64 {
+            let read = bytes.len();
+            bytes.resize(size as usize, 0);
+            file.source.read_exact_at(at + read as u64, &mut bytes[read..])?;
+        }
+        bytes.truncate(size as usize);
+        let objects = objects(&bytes);
+        Ok(Self { bytes, objects })
+    }
+}
+
+/// Where the objects of a collection lie. Free space (number 0) is the last of them.
+fn objects(bytes: &[u8]) -> Vec<Range<usize>> {
+    let mut objects = Vec::new();
+    let mut at = HEADER_BYTES;
+    while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<HEADER_BYTES>()) {
+        let [n0, n1, _, _, _, _, _, _, size @ ..] = *head;
+        let number = usize::from(u16::from_le_bytes([n0, n1]));
+        let start = at + HEADER_BYTES;
+        let Some(end) = usize::try_from(u64::from_le_bytes(size))
+            .ok()
+            .and_then(|size| start.checked_add(size))
+            .filter(|&end| end <= bytes.len())
+        else {
+            break;
+        };
+        if number == 0 {
+            break;
+        }
+        if objects.len() <= number {
+            objects.resize(number + 1, 0..0);
+        }
+        objects[number] = start..end;
+        at = end.next_multiple_of(8);
+    }
+    objects
+}
