@@ -147,6 +147,9 @@ fn serve(
     let loaded = load::load(inputs, &args.concat, &args.resources)?;
     let face = ZarrFace::new(&loaded.root, options)
         .context("the result cannot be presented as a zarr store")?;
+    for error in face.left_out() {
+        eprintln!("note: left out: {error}");
+    }
     let modified = loaded.modified.unwrap_or_else(SystemTime::now);
     drop(loaded);
     release_memory();

@@ -91,7 +91,7 @@ pub trait Face: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum FaceError {
     /// A name that no file can have.
-    #[error("{path}: the name {name:?} cannot be that of a file: {why}\n  hint: rename the element in the inputs, or write the result into an .h5ad file", path = or_root(.path))]
+    #[error("{path}: the name {name:?} cannot be that of a file: {why}\n  hint: rename the element in the inputs, or write an .h5ad file (anncat materialize)", path = or_root(.path))]
     Name {
         /// The group that holds the name.
         path: String,

@@ -18,7 +18,12 @@ use super::{Body, Content, MetaFile, ZarrArray, ZarrFace, ZarrFormat, ZarrNode, 
 use super::{names, record};
 
 pub fn build(root: &Group, options: &ZarrOptions) -> Result<ZarrFace, FaceError> {
-    let mut builder = Builder { options: *options, nodes: Vec::new(), consolidated: Map::new() };
+    let mut builder = Builder {
+        options: *options,
+        nodes: Vec::new(),
+        consolidated: Map::new(),
+        left_out: Vec::new(),
+    };
     builder.group("", root)?;
     builder.consolidate(root)?;
     let mut first_ids = Vec::with_capacity(builder.nodes.len());
@@ -40,6 +45,7 @@ pub fn build(root: &Group, options: &ZarrOptions) -> Result<ZarrFace, FaceError>
         total_bytes,
         format: options.format,
         text: TextChunks::new(),
+        left_out: builder.left_out,
     })
 }
 
@@ -60,6 +66,7 @@ struct Builder {
     nodes: Vec<ZarrNode>,
     /// Metadata of all nodes below the root, by path; parents come before their children.
     consolidated: Map<String, Value>,
+    left_out: Vec<FaceError>,
 }
 
 impl Builder {
@@ -70,8 +77,17 @@ impl Builder {
         self.nodes.push(ZarrNode { meta, content: Content::Group(IndexMap::new()) });
         let mut children = IndexMap::with_capacity(group.children.len());
         for (name, node) in &group.children {
-            names::check(path, name, self.options.format)?;
             let child_path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            let presentable = names::check(path, name, self.options.format)
+                .and_then(|()| check_record(&child_path, node));
+            if let Err(error) = presentable {
+                // Frames refer to their columns by name: nothing of one can be missing.
+                if group.attrs.contains_key("column-order") {
+                    return Err(error);
+                }
+                self.left_out.push(error);
+                continue;
+            }
             let child = match node {
                 Node::Group(group) => self.group(&child_path, group)?,
                 Node::Array(array) => self.array(&child_path, array)?,
@@ -217,12 +233,7 @@ impl Builder {
             ZarrFormat::V2 => self.v2_files(path, ".zarray", meta::v2_array(array), array.attrs),
             ZarrFormat::V3 => {
                 let document = meta::v3_array(array).ok_or_else(|| {
-                    unpresentable(
-                        path,
-                        "a record array with vectors in its fields, which zarr v3 has no type \
-                         for\n  hint: use --zarr-format 2"
-                            .to_owned(),
-                    )
+                    unpresentable(path, "zarr v3 has no type for these records".to_owned())
                 })?;
                 let file = json_file(path, "zarr.json", &document)?;
                 self.consolidated.insert(path.to_owned(), document);
@@ -235,6 +246,23 @@ impl Builder {
         let content = Content::Array(ZarrArray { chunks, body });
         self.nodes.push(ZarrNode { meta, content });
         self.nodes.len() - 1
+    }
+}
+
+/// zarr-python reads no record arrays with vectors in their fields, in either version.
+fn check_record(path: &str, node: &Node) -> Result<(), FaceError> {
+    match node {
+        Node::Array(ArrayNode { data: Data::Record(records), .. })
+            if records.fields.iter().any(|field| !field.inner_shape.is_empty()) =>
+        {
+            Err(unpresentable(
+                path,
+                "zarr has no type for a record array with vectors in its fields\n  \
+                 hint: an .h5ad file can hold it (anncat materialize)"
+                    .to_owned(),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -61,6 +61,7 @@ pub struct ZarrFace {
     total_bytes: u64,
     format: ZarrFormat,
     text: TextChunks,
+    left_out: Vec<FaceError>,
 }
 
 #[derive(Debug)]
@@ -102,12 +103,19 @@ enum Body {
 }
 
 impl ZarrFace {
-    /// Presents a tree. Reads nothing.
+    /// Presents a tree. Reads nothing. What zarr cannot hold is left out where nothing refers to
+    /// it; see [`ZarrFace::left_out`].
     ///
     /// # Errors
-    /// A name that no file can have, or data that zarr cannot express.
+    /// A part of a frame with a name that no file can have, or data that cannot be presented.
     pub fn new(root: &Group, options: &ZarrOptions) -> Result<Self, FaceError> {
         build::build(root, options)
+    }
+
+    /// Why elements were left out, each naming its own.
+    #[must_use]
+    pub fn left_out(&self) -> &[FaceError] {
+        &self.left_out
     }
 
     /// The node and place of an id.

@@ -227,9 +227,20 @@ fn text_of_unknown_length_is_not_made_for_a_listing() {
 }
 
 #[test]
-fn names_that_cannot_be_files_are_errors() {
+fn names_that_cannot_be_files_are_left_out_but_of_frames() {
     let mut root = Group::default();
     root.insert("uns/..", node(numbers(DType::I8, &[1])));
-    let error = ZarrFace::new(&root, &ZarrOptions::default()).unwrap_err();
+    root.insert("uns/kept", node(numbers(DType::I8, &[1])));
+    let face = ZarrFace::new(&root, &ZarrOptions::default()).unwrap();
+    let [error] = face.left_out() else { panic!("{:?}", face.left_out()) };
     assert!(error.to_string().starts_with("uns: the name \"..\" cannot be"), "{error}");
+    let uns = face.lookup(face.root(), "uns").unwrap().unwrap();
+    assert!(face.lookup(uns.id, "..").unwrap().is_none());
+    assert!(face.lookup(uns.id, "kept").unwrap().is_some());
+
+    let mut frame = Group::default();
+    frame.attrs.insert("column-order".to_owned(), Attr::StrList(vec!["..".to_owned()]));
+    frame.insert("..", node(numbers(DType::I8, &[1])));
+    root.insert("obs", Node::Group(frame));
+    assert!(ZarrFace::new(&root, &ZarrOptions::default()).is_err());
 }
