@@ -5,6 +5,7 @@
 mod args;
 mod daemon;
 mod inputs;
+mod inspect;
 mod load;
 mod mount;
 mod progress;
@@ -47,6 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Mount(Box<mount::MountArgs>),
+    Inspect(Box<inspect::InspectArgs>),
     Unmount(unmount::UnmountArgs),
 }
 
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env).format_target(false).init();
     let done = match cli.command {
         Command::Mount(args) => mount::run(*args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Unmount(args) => unmount::run(&args),
     };
     match done {

@@ -50,5 +50,5 @@ pub use input::Input;
 pub use notice::Notice;
 pub use options::{Axis, ConcatOptions, Join, Merge, Pairwise};
 pub use plan::{Plan, plan};
-pub use report::{AxisReport, InputJoin};
+pub use report::{AxisReport, ElementReport, InputJoin, NoticeReport, ReadReport, Report};
 pub use sparse::{CensusEnv, FillValue, FormatChoice};

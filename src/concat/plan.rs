@@ -301,7 +301,10 @@ impl<'a> Planner<'a> {
                 .sources
                 .iter()
                 .zip(&joined.indexers)
-                .map(|(source, indexer)| InputJoin::new(&source.file, indexer))
+                .map(|(source, indexer)| {
+                    let concatenated = self.options.axis.len(&source.adata);
+                    InputJoin::new(&source.file, source.key, concatenated, indexer)
+                })
                 .collect(),
         }
     }

@@ -1,0 +1,150 @@
+//! `anncat inspect`: what the merge would be, before doing it.
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use indicatif::HumanBytes;
+
+use super::inputs::InputArgs;
+use super::{ConcatArgs, ResourceArgs, load};
+use crate::concat::Report;
+
+/// Inputs that are listed one by one; the rest is in `--json`.
+const LISTED_INPUTS: usize = 40;
+
+/// Say what the result would be, without making it
+///
+/// Shows the shape of the concatenation, every element with its encoding and dtype, how the joined
+/// axis comes about, what is dropped or converted and why, and what has to be read before the first
+/// answer.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  anncat inspect --label dataset b_cells=a.h5ad fetal=b.h5ad
+  anncat inspect --join outer --json a.h5ad b.zarr | jq .shape")]
+pub struct InspectArgs {
+    /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key
+    #[arg(value_name = "INPUT")]
+    paths: Vec<String>,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    concat: ConcatArgs,
+    #[command(flatten)]
+    resources: ResourceArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `anncat inspect`.
+pub fn run(args: &InspectArgs) -> Result<ExitCode> {
+    let inputs = args.inputs.resolve(&args.paths, args.concat.keys.as_deref())?;
+    let report = load::prepare(&inputs, &args.concat, &args.resources)?.plan.report();
+    let mut out = std::io::stdout().lock();
+    let printed = if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)
+    } else {
+        print(&report, &mut out)
+    };
+    match printed {
+        // The reader has seen enough (`| head`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        printed => Ok(printed.map(|()| ExitCode::SUCCESS)?),
+    }
+}
+
+fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    let [n_obs, n_vars] = report.shape;
+    let joined = &report.joined;
+    writeln!(out, "{n_obs} obs × {n_vars} vars, concatenated along {}", report.axis)?;
+
+    writeln!(out, "\nInputs, and what of their {} is joined", joined.axis)?;
+    let mut rows = vec![
+        ["key", report.axis, joined.axis, "kept", "dropped", "introduced", "file"]
+            .map(str::to_owned),
+    ];
+    rows.extend(joined.inputs.iter().take(LISTED_INPUTS).map(|input| {
+        [
+            input.key.clone(),
+            input.concatenated.to_string(),
+            input.len.to_string(),
+            input.kept.to_string(),
+            input.dropped.to_string(),
+            input.introduced.to_string(),
+            input.file.clone(),
+        ]
+    }));
+    table(&rows, &[1, 2, 3, 4, 5], out)?;
+    if joined.inputs.len() > LISTED_INPUTS {
+        let more = joined.inputs.len() - LISTED_INPUTS;
+        writeln!(out, "  and {more} more; --json lists all")?;
+    }
+
+    writeln!(out, "\nElements")?;
+    let mut rows = vec![["path", "encoding", "dtype", "shape"].map(str::to_owned)];
+    rows.extend(report.elements.iter().map(|element| {
+        let shape = element.shape.as_ref().map(|shape| {
+            shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ")
+        });
+        [
+            element.path.clone(),
+            element.encoding.to_owned(),
+            element.dtype.clone().unwrap_or_default(),
+            shape.unwrap_or_default(),
+        ]
+    }));
+    table(&rows, &[], out)?;
+
+    if !report.reads.is_empty() {
+        writeln!(out, "\nRead before the first answer")?;
+        for read in &report.reads {
+            let mut parts = Vec::new();
+            if read.census_bytes > 0 {
+                parts.push(format!(
+                    "{} to count what the join keeps (then kept on disk)",
+                    HumanBytes(read.census_bytes)
+                ));
+            }
+            if read.conversion_bytes > 0 {
+                parts.push(format!("{} to convert", HumanBytes(read.conversion_bytes)));
+            }
+            writeln!(out, "  {}: {}", read.path, parts.join(", "))?;
+        }
+    }
+    if !report.notices.is_empty() {
+        writeln!(out, "\nNotes")?;
+        for notice in &report.notices {
+            writeln!(out, "  {}", notice.message.replace('\n', "\n  "))?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints rows in columns as wide as they need; those of `right` are aligned to the right.
+fn table<const N: usize>(
+    rows: &[[String; N]],
+    right: &[usize],
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for row in rows {
+        let mut line = String::from(" ");
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let cell = if right.contains(&column) {
+                format!(" {cell:>width$} ")
+            } else {
+                format!(" {cell:<width$} ")
+            };
+            line.push_str(&cell);
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
