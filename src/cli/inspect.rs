@@ -85,9 +85,10 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "\nElements")?;
     let mut rows = vec![["path", "encoding", "dtype", "shape"].map(str::to_owned)];
     rows.extend(report.elements.iter().map(|element| {
-        let shape = element.shape.as_ref().map(|shape| {
-            shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ")
-        });
+        let shape = element
+            .shape
+            .as_ref()
+            .map(|shape| shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × "));
         [
             element.path.clone(),
             element.encoding.to_owned(),

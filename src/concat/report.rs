@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::anndata::{AnnData, Categorical, Elem, Frame, Mapping, Nullable, Scalar, SparseBody, SparseFormat};
+use crate::anndata::{
+    AnnData, Categorical, Elem, Frame, Mapping, Nullable, Scalar, SparseBody, SparseFormat,
+};
 use crate::base::{DType, Indexer};
 
 use super::notice::Notice;
@@ -210,7 +212,12 @@ impl Elements {
                     SparseFormat::Csr => "csr_matrix",
                     SparseFormat::Csc => "csc_matrix",
                 };
-                self.push(path, encoding, Some(sparse.dtype.to_string()), Some(sparse.shape.into()));
+                self.push(
+                    path,
+                    encoding,
+                    Some(sparse.dtype.to_string()),
+                    Some(sparse.shape.into()),
+                );
             }
             Elem::Dense(array) => {
                 let shape = Some(array.shape().to_vec());
