@@ -15,7 +15,7 @@ pub(super) fn select_common(contents: Vec<Content>) -> Result<Vec<Content>, Awkw
         .into_iter()
         .zip(&all)
         .map(|(content, own)| {
-            if *own == common {
+            if *own == common || (common.is_empty() && content.len() == 0) {
                 Ok(content)
             } else if common.is_empty() {
                 // `array[[]]` takes no rows, which anndata then finds to be too few.

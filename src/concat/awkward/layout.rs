@@ -108,11 +108,16 @@ impl Content {
 
     /// The same values as an option type.
     pub(super) fn into_option(self) -> Self {
-        if self.is_option() {
-            return self;
+        match self.layout {
+            Layout::Option { .. } => self,
+            Layout::Indexed { index, content } => {
+                Self { params: self.params, layout: Layout::Option { index, content } }
+            }
+            _ => {
+                let index = (0..self.len() as i64).collect();
+                Self::plain(Layout::Option { index, content: Box::new(self) })
+            }
         }
-        let index = (0..self.len() as i64).collect();
-        Self::plain(Layout::Option { index, content: Box::new(self) })
     }
 
     /// The elements at `rows`, which are in range and not negative.

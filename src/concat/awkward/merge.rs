@@ -171,9 +171,14 @@ fn taken_first(contents: &mut [Content]) -> Content {
 
 /// Numbers, lists or records, all of the kind of the first; empties among them count for nothing.
 fn merge_plain(contents: Vec<Content>) -> Result<Content, AwkwardError> {
+    let num_parts = contents.len();
     let contents: Vec<Content> =
         contents.into_iter().filter(|content| !content.is_empty_type()).collect();
+    let is_named_record =
+        |content: &Content| matches!(content.layout, Layout::Record { fields: Some(_), .. });
     let params = match contents.split_first() {
+        // Records intersect their parameters with those of an empty, which has none.
+        Some((first, _)) if is_named_record(first) && contents.len() < num_parts => Params::new(),
         Some((first, rest)) => rest
             .iter()
             .fold(first.params.clone(), |params, content| intersect(params, &content.params)),

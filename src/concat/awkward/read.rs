@@ -13,11 +13,21 @@ pub(super) fn read(array: &Awkward) -> Result<Content, AwkwardError> {
     let form = form::parse(&array.form)?;
     let len = usize::try_from(array.len)
         .map_err(|_| AwkwardError::Form("the array is too long".to_owned()))?;
-    Reader { array }.content(&form, len)
+    let stored_bytes: u64 = array
+        .buffers
+        .values()
+        .map(|buffer| buffer.shape().iter().product::<u64>())
+        .fold(0, u64::saturating_add);
+    let most_elements = stored_bytes.saturating_add(array.len).saturating_mul(64);
+    Reader { array, most_elements: i64::try_from(most_elements).unwrap_or(i64::MAX) }
+        .content(&form, len)
 }
 
 struct Reader<'a> {
     array: &'a Awkward,
+    /// More elements than this no list holds, or its offsets are damaged. Matters where elements
+    /// take no bytes, as records without fields do, so that no buffer is found to be too short.
+    most_elements: i64,
 }
 
 impl Reader<'_> {
@@ -130,8 +140,12 @@ impl Reader<'_> {
                 return Err(AwkwardError::Buffer { buffer: form.key.clone(), what });
             }
             packed &= start == total;
-            total += stop - start;
+            total = total.saturating_add(stop - start);
             reach = reach.max(stop);
+            if total > self.most_elements {
+                let what = format!("lists hold more than {} elements", self.most_elements);
+                return Err(AwkwardError::Buffer { buffer: form.key.clone(), what });
+            }
             offsets.push(total);
         }
         let mut content = self.content(inner, reach as usize)?;

@@ -124,7 +124,8 @@ impl Stacker<'_> {
             let window = Region::line(u64::from(position > 0)..last_at + 1);
             let shifted = Slice::shared(offsets, window);
             stacked.push(Shifted::shared(shifted, base - first, DType::I64));
-            base += last - first;
+            let Some(next) = base.checked_add(last - first) else { return Ok(false) };
+            base = next;
         }
         self.put(form, "offsets", stacked);
         self.node(content, &inner)
@@ -156,7 +157,8 @@ impl Stacker<'_> {
             }
             let end = high.saturating_add(1);
             inner.push(low as u64..end as u64);
-            base += end - low;
+            let Some(next) = base.checked_add(end - low) else { return Ok(false) };
+            base = next;
         }
         let len = bytes.len() as u64 / 8;
         self.put(form, "index", vec![MemoryArray::shared(DType::I64, &[len], bytes)]);
