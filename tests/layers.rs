@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("concat", &["base", "array", "tree", "io", "anndata"]),
     ("face", &["base", "array", "tree"]),
     ("fuse", &["base", "array", "tree", "face"]),
-    ("materialize", &["base", "array", "tree"]),
+    ("materialize", &["base", "array", "tree", "face"]),
 ];
 
 /// Crates that only some places may name.

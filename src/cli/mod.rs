@@ -7,6 +7,7 @@ mod daemon;
 mod inputs;
 mod inspect;
 mod load;
+mod materialize;
 mod mount;
 mod progress;
 mod unmount;
@@ -49,6 +50,7 @@ struct Cli {
 enum Command {
     Mount(Box<mount::MountArgs>),
     Inspect(Box<inspect::InspectArgs>),
+    Materialize(Box<materialize::MaterializeArgs>),
     Unmount(unmount::UnmountArgs),
 }
 
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Mount(args) => mount::run(*args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Materialize(args) => materialize::run(&args),
         Command::Unmount(args) => unmount::run(&args),
     };
     match done {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::ReadError;
+use crate::face::FaceError;
 
 /// Why a tree could not be written. Nothing is left behind in any of these cases.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,9 @@ pub enum MaterializeError {
         /// What the format lacks, and what to do.
         why: String,
     },
+    /// A tree that zarr cannot express.
+    #[error(transparent)]
+    Face(#[from] FaceError),
     /// The operating system refused to write.
     #[error("{path}: {element}: {source}", path = path.display())]
     Write {

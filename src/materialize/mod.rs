@@ -11,6 +11,7 @@ pub mod h5ad;
 mod options;
 mod schedule;
 mod target;
+pub mod zarr;
 
 pub use error::MaterializeError;
 pub use options::{Cancel, Existing, Limits, OutputRules};

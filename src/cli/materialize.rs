@@ -1,0 +1,259 @@
+//! `anncat materialize`.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use indicatif::HumanBytes;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+
+use super::inputs::InputArgs;
+use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_size};
+use crate::face::zarr::{Geometry, ZarrFormat};
+use crate::materialize::{
+    Cancel, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, zarr,
+};
+
+/// Write many AnnData files into one real file
+///
+/// OUT is the concatenation of all inputs: an .h5ad file or a .zarr directory, as its name says. It
+/// is written beside its place and renamed when complete; memory stays bounded whatever the inputs'
+/// sizes, and no FUSE is needed.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "anncat materialize [OPTIONS] INPUT... -o OUT.h5ad|OUT.zarr",
+    after_help = "Examples:
+  anncat materialize --label dataset b_cells=a.h5ad fetal=b.h5ad -o merged.h5ad
+  anncat materialize --join outer --compression gzip a.h5ad b.zarr -o merged.h5ad
+  ls data/*.h5ad | anncat materialize --from - --memory 256MiB -o merged.zarr"
+)]
+pub struct MaterializeArgs {
+    /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key. A path that exists under
+    /// its whole name is never taken as KEY=PATH
+    #[arg(value_name = "INPUT")]
+    paths: Vec<String>,
+    #[command(flatten)]
+    inputs: InputArgs,
+    #[command(flatten)]
+    concat: ConcatArgs,
+    #[command(flatten)]
+    output: WriteArgs,
+    #[command(flatten)]
+    resources: ResourceArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+struct WriteArgs {
+    /// File or directory to write; its name ends in .h5ad or .zarr
+    #[arg(long = "output", short, value_name = "OUT")]
+    out: PathBuf,
+    /// Replace the output if it exists; an input is never replaced
+    #[arg(long, short)]
+    force: bool,
+    /// Compression: none, gzip or lzf for .h5ad [default: none], none, gzip or zstd for .zarr
+    /// [default: zstd]
+    #[arg(long, value_enum, value_name = "HOW")]
+    compression: Option<CompressionArg>,
+    /// Compression level: 0 to 9 for gzip [default: 4], 1 to 22 for zstd [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=22))]
+    level: Option<u8>,
+    /// Elements of a chunk of a compressed .h5ad [default: 65536] or of a .zarr [default: 1048576]
+    #[arg(long, value_name = "N")]
+    chunk_elems: Option<NonZeroU64>,
+    /// Version of the zarr format
+    #[arg(long, value_enum, default_value = "3", value_name = "2|3")]
+    zarr_format: FormatArg,
+    /// Put chunks of a .zarr together into shards (files) of about SIZE; zarr 3, not compressed
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    shard_size: Option<u64>,
+}
+
+/// How much is in flight.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Resources")]
+struct LimitArgs {
+    /// Never hold more than N elements in flight, beside the bound of --memory
+    #[arg(long, value_name = "N")]
+    max_loaded_elems: Option<NonZeroU64>,
+    /// Threads that read, compress and write [default: one a core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompressionArg {
+    None,
+    Gzip,
+    Lzf,
+    Zstd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    #[value(name = "2")]
+    V2,
+    #[value(name = "3")]
+    V3,
+}
+
+/// What the output is to be.
+enum Output {
+    H5ad(h5ad::H5adOptions),
+    Zarr(zarr::ZarrWriteOptions),
+}
+
+pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
+    let inputs = args.inputs.resolve(&args.paths, args.concat.keys.as_deref())?;
+    let rules = OutputRules {
+        existing: if args.output.force { Existing::Replace } else { Existing::Refuse },
+        inputs: inputs.iter().map(|input| input.path.clone()).collect(),
+    };
+    let out = &args.output.out;
+    let output = output(args, rules.clone())?;
+    let kind = match &output {
+        Output::H5ad(_) => TargetKind::File,
+        Output::Zarr(_) => TargetKind::Directory,
+    };
+    check_target(out, kind, &rules)?;
+    let started = Instant::now();
+    let loaded = load::load(&inputs, &args.concat, &args.resources)?;
+    let cancel = cancel_on_signals().context("cannot catch signals")?;
+    match output {
+        Output::H5ad(options) => {
+            let options = h5ad::H5adOptions { cancel, ..options };
+            h5ad::write(&loaded.root, out, &options, &Bar::default())?;
+        }
+        Output::Zarr(options) => {
+            let options = zarr::ZarrWriteOptions { cancel, ..options };
+            zarr::write(&loaded.root, out, &options, &Bar::default())?;
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let bytes = size_bytes(out);
+    let rate = HumanBytes((bytes as f64 / seconds.max(1e-3)) as u64);
+    eprintln!("wrote {}: {} in {seconds:.1} s ({rate}/s)", out.display(), HumanBytes(bytes));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves the options of the format that the output's name tells.
+fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
+    let out = &args.output;
+    let limits = limits(args);
+    let usage = |what: &str| UsageError(what.to_owned()).into();
+    let chosen = out.compression;
+    match out.out.extension().and_then(|extension| extension.to_str()) {
+        Some("h5ad" | "h5") => {
+            if out.shard_size.is_some() {
+                return Err(usage("--shard-size is for .zarr outputs"));
+            }
+            let compression = match (chosen, out.level) {
+                (None | Some(CompressionArg::None), None) => h5ad::Compression::None,
+                (None | Some(CompressionArg::None | CompressionArg::Lzf), Some(_)) => {
+                    return Err(usage("--level is for --compression gzip or zstd"));
+                }
+                (Some(CompressionArg::Gzip), level) => {
+                    h5ad::Compression::Gzip { level: gzip_level(level)? }
+                }
+                (Some(CompressionArg::Lzf), None) => h5ad::Compression::Lzf,
+                (Some(CompressionArg::Zstd), _) => {
+                    return Err(usage("an .h5ad is compressed by gzip or lzf, a .zarr by zstd"));
+                }
+            };
+            Ok(Output::H5ad(h5ad::H5adOptions {
+                compression,
+                chunk_elements: out.chunk_elems.map_or(h5ad::CHUNK_ELEMENTS, NonZeroU64::get),
+                limits,
+                rules,
+                cancel: Cancel::default(),
+            }))
+        }
+        Some("zarr") => {
+            let format = match out.zarr_format {
+                FormatArg::V2 => ZarrFormat::V2,
+                FormatArg::V3 => ZarrFormat::V3,
+            };
+            let sharded = out.shard_size.is_some();
+            if sharded
+                && (format == ZarrFormat::V2
+                    || !matches!(chosen, None | Some(CompressionArg::None)))
+            {
+                return Err(usage("--shard-size goes with zarr format 3 and no compression"));
+            }
+            let compression = match (chosen, out.level) {
+                (None, None) if sharded => zarr::Compression::None,
+                (Some(CompressionArg::None), None) => zarr::Compression::None,
+                (Some(CompressionArg::None), Some(_)) => {
+                    return Err(usage("--level is for --compression gzip or zstd"));
+                }
+                (Some(CompressionArg::Gzip), level) => {
+                    zarr::Compression::Gzip { level: gzip_level(level)?.max(1) }
+                }
+                (None | Some(CompressionArg::Zstd), level) => {
+                    zarr::Compression::Zstd { level: level.unwrap_or(1).max(1) }
+                }
+                (Some(CompressionArg::Lzf), _) => {
+                    return Err(usage("a .zarr is compressed by gzip or zstd, an .h5ad by lzf"));
+                }
+            };
+            let shard_bytes = out.shard_size.and_then(NonZeroU64::new);
+            Ok(Output::Zarr(zarr::ZarrWriteOptions {
+                format,
+                compression,
+                geometry: Geometry { rows: None, elems: out.chunk_elems, shard_bytes },
+                limits,
+                rules,
+                cancel: Cancel::default(),
+            }))
+        }
+        _ => Err(usage(&format!(
+            "{}: the output's name must end in .h5ad or .zarr",
+            out.out.display()
+        ))),
+    }
+}
+
+fn gzip_level(level: Option<u8>) -> Result<u8> {
+    match level.unwrap_or(4) {
+        level @ 0..=9 => Ok(level),
+        level => Err(UsageError(format!("gzip has no level {level}\n  hint: 0 to 9")).into()),
+    }
+}
+
+fn limits(args: &MaterializeArgs) -> Limits {
+    let default = Limits::default();
+    Limits {
+        memory_bytes: args.resources.memory / 4,
+        max_loaded_elems: args.limits.max_loaded_elems.map(NonZeroU64::get),
+        threads: args.limits.threads.unwrap_or(default.threads),
+    }
+}
+
+/// Signals that would end the process ask the writer to stop instead, so that it can clean up. A
+/// file size limit becomes an error of the write that meets it.
+fn cancel_on_signals() -> std::io::Result<Cancel> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    Ok(Cancel::on(flag))
+}
+
+/// Bytes of a file, or of all files in a directory.
+fn size_bytes(path: &Path) -> u64 {
+    let Ok(meta) = std::fs::metadata(path) else { return 0 };
+    if !meta.is_dir() {
+        return meta.len();
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    entries.filter_map(std::result::Result::ok).map(|entry| size_bytes(&entry.path())).sum()
+}

@@ -1,0 +1,99 @@
+use std::sync::Arc;
+
+use zarrs::array::{Array, ArrayBytes};
+use zarrs::filesystem::FilesystemStore;
+
+use super::*;
+use crate::array::{MemoryArray, MemoryText, SharedArray, TextBuf};
+use crate::base::{DType, Silent};
+use crate::tree::{ArrayNode, Attr, Attrs, Data, Node};
+
+fn node(data: impl Into<Data>) -> Node {
+    Node::Array(ArrayNode { attrs: Attrs::new(), data: data.into() })
+}
+
+fn ints(shape: &[u64]) -> SharedArray {
+    let len: u64 = shape.iter().product();
+    let bytes: Vec<u8> = (0..len).flat_map(|i| (i as i32 % 5003).to_le_bytes()).collect();
+    MemoryArray::shared(DType::I32, shape, bytes)
+}
+
+fn sample() -> Group {
+    let mut root = Group::default();
+    root.attrs.insert("encoding-type".into(), Attr::Str("anndata".into()));
+    root.insert("X/indices", node(ints(&[100_003])));
+    root.insert("obsm/dense", node(ints(&[301, 70])));
+    root.insert("uns/scalar", node(ints(&[])));
+    root.insert("uns/none", node(Data::Null));
+    let names: Vec<String> = (0..1000).map(|i| format!("cell {i}")).collect();
+    let names: TextBuf = names.iter().map(String::as_str).collect();
+    root.insert("obs/_index", node(MemoryText::line(names)));
+    root
+}
+
+#[test]
+fn everything_reads_back() {
+    let tree = sample();
+    for format in [ZarrFormat::V2, ZarrFormat::V3] {
+        for compression in
+            [Compression::None, Compression::Gzip { level: 1 }, Compression::Zstd { level: 3 }]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("out.zarr");
+            let limits = Limits { max_loaded_elems: Some(20_000), ..Limits::default() };
+            let options =
+                ZarrWriteOptions { format, compression, limits, ..ZarrWriteOptions::default() };
+            write(&tree, &path, &options, &Silent).unwrap();
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+            let store = Arc::new(FilesystemStore::new(&path).unwrap());
+            for (name, shape) in
+                [("/X/indices", &[100_003][..]), ("/obsm/dense", &[301, 70]), ("/uns/scalar", &[])]
+            {
+                let array = Array::open(store.clone(), name).unwrap();
+                let bytes: ArrayBytes<'_> =
+                    array.retrieve_array_subset(&array.subset_all()).unwrap();
+                let whole = crate::array::read_all(ints(shape).as_ref()).unwrap();
+                assert!(bytes.into_fixed().unwrap()[..] == whole[..], "{name} {options:?}");
+            }
+            let names = Array::open(store.clone(), "/obs/_index").unwrap();
+            let names: ArrayBytes<'_> = names.retrieve_array_subset(&names.subset_all()).unwrap();
+            let (bytes, _) = names.into_variable().unwrap().into_parts();
+            assert!(bytes.ends_with(b"cell 999"));
+        }
+    }
+}
+
+#[test]
+fn the_codec_is_in_every_array_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.zarr");
+    write(&sample(), &path, &ZarrWriteOptions::default(), &Silent).unwrap();
+    let root: Value = serde_json::from_slice(&fs::read(path.join("zarr.json")).unwrap()).unwrap();
+    let nodes = root.pointer("/consolidated_metadata/metadata").unwrap().as_object().unwrap();
+    let arrays: Vec<&Value> = nodes.values().filter(|node| node["node_type"] == "array").collect();
+    assert_eq!(arrays.len(), 5);
+    for array in arrays {
+        assert_eq!(array["codecs"][1]["name"], "zstd");
+    }
+}
+
+#[test]
+fn a_store_is_replaced_only_when_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.zarr");
+    let mut options = ZarrWriteOptions::default();
+    write(&sample(), &path, &options, &Silent).unwrap();
+    assert!(matches!(
+        write(&sample(), &path, &options, &Silent),
+        Err(MaterializeError::Exists { .. })
+    ));
+    options.rules.existing = crate::materialize::Existing::Replace;
+    let mut other = Group::default();
+    other.insert("only", node(ints(&[3])));
+    write(&other, &path, &options, &Silent).unwrap();
+    assert!(path.join("only").is_dir() && !path.join("X").exists());
+    options.cancel.cancel();
+    assert!(matches!(write(&sample(), &path, &options, &Silent), Err(MaterializeError::Cancelled)));
+    assert!(path.join("only").is_dir());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
