@@ -18,9 +18,11 @@ mod census;
 mod census_store;
 mod column_map;
 mod convert;
+mod env;
 mod interleave;
 mod ints;
 mod merge;
+mod minor_part;
 mod offsets;
 mod part;
 mod plan;
@@ -42,10 +44,11 @@ use crate::array::SharedArray;
 use crate::base::{DType, Indexer};
 
 pub use cache::BlockCache;
+pub use env::CensusEnv;
 pub use merge::{equal, reindex};
 pub use plan::{plan_pairwise, plan_stack};
 pub use report::{PartReport, SparseReport, Treatment};
-pub use resolve::{CensusEnv, resolve};
+pub use resolve::resolve;
 
 /// An axis of a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

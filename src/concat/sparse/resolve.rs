@@ -1,12 +1,10 @@
 //! From a planned matrix to one that can be read.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cache::BlockCache;
 use super::census::count_kept;
 use super::census_store::{CensusKey, CensusStore};
 use super::column_map::{ColumnMap, ColumnMaps};
@@ -17,43 +15,12 @@ use super::part::{Direct, Part, Uniform, UniformValues};
 use super::remapped::Remapped;
 use super::source::Compressed;
 use super::stack::{Arrays, Stack};
-use super::{FillValue, Layout, Origin, PartSource, PlannedPart, PlannedSparse, Treatment};
+use super::{
+    CensusEnv, FillValue, Layout, Origin, PartSource, PlannedPart, PlannedSparse, Treatment,
+};
 use crate::anndata::{Sparse, SparseBody, SparseFormat};
 use crate::array::{Cast, Gathered, SharedArray, cast_bytes};
 use crate::base::{DType, Indexer, Progress, ReadError, Silent};
-
-/// What resolving may use.
-#[derive(Debug, Clone)]
-pub struct CensusEnv {
-    /// Where censuses are kept between runs; `None`: nowhere.
-    pub cache_dir: Option<PathBuf>,
-    /// Where conversions and unkept censuses put their unlinked files.
-    pub spill_dir: PathBuf,
-    /// Bytes that a conversion may hold in memory.
-    pub memory_bytes: u64,
-    /// Blocks of rewritten rows.
-    pub blocks: Arc<BlockCache>,
-}
-
-impl CensusEnv {
-    /// The user's cache directory (`ANNCAT_CACHE_DIR`, else `XDG_CACHE_HOME/anncat`, else
-    /// `~/.cache/anncat`), the system's temporary one, and a quarter of `memory_bytes` for each of
-    /// conversions and kept blocks.
-    #[must_use]
-    pub fn from_environment(memory_bytes: u64) -> Self {
-        let set = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let cache_dir = set("ANNCAT_CACHE_DIR")
-            .or_else(|| Some(set("XDG_CACHE_HOME")?.join("anncat")))
-            .or_else(|| Some(set("HOME")?.join(".cache").join("anncat")));
-        let quarter = memory_bytes / 4;
-        Self {
-            cache_dir,
-            spill_dir: set("ANNCAT_TEMP_DIR").unwrap_or_else(env::temp_dir),
-            memory_bytes: quarter,
-            blocks: Arc::new(BlockCache::new(usize::try_from(quarter).unwrap_or(usize::MAX))),
-        }
-    }
-}
 
 /// Takes the censuses and makes the conversions that `planned` needs; the result is
 /// [`SparseBody::Stored`].
