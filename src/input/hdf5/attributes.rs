@@ -125,8 +125,8 @@ fn read(attribute: &Id) -> Result<Attr, String> {
         Datatype::Fixed { dtype, swap_bytes, .. } => {
             let mut bytes = values.bytes().to_vec();
             swap_in_place(&mut bytes, *swap_bytes);
-            let numbers = bytes.chunks_exact(dtype.size_bytes()).map(|b| Number::of(*dtype, b));
-            Ok(if dims.is_empty() { scalar(numbers.last()) } else { list(numbers.collect()) })
+            let mut numbers = bytes.chunks_exact(dtype.size_bytes()).map(|b| Number::of(*dtype, b));
+            Ok(if dims.is_empty() { scalar(numbers.next_back()) } else { list(numbers.collect()) })
         }
         Datatype::Reference => references(attribute, each, dims.is_empty()),
         Datatype::Record { .. } | Datatype::Unsupported(_) => {

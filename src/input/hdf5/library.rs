@@ -86,7 +86,9 @@ pub(super) fn open_file(path: &Path) -> Result<Id, String> {
         unsafe {
             let access = Id::new(h5p::H5Pcreate(*h5p::H5P_CLS_FILE_ACCESS))?;
             check(h5p::H5Pset_file_locking(access.raw(), 0, 1))?;
-            Id::new(h5f::H5Fopen(path.as_ptr(), h5f::H5F_ACC_RDONLY, access.raw()))
+            let open = |access| Id::new(h5f::H5Fopen(path.as_ptr(), h5f::H5F_ACC_RDONLY, access));
+            // A file that this process has open already must be opened in the same way again.
+            open(access.raw()).or_else(|why| open(h5p::H5P_DEFAULT).map_err(|_| why))
         }
     })
 }

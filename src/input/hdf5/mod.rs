@@ -20,6 +20,8 @@ mod library;
 mod record;
 mod storage;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod values;
 mod walk;

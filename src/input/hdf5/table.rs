@@ -75,30 +75,45 @@ impl Table {
         grid: &Grid,
         library: &Library,
     ) -> Result<Vec<u8>, ReadError> {
-        let number = |origin: &[u64]| grid.number_at(origin);
-        let rank = grid.chunk.len();
-        let mut chunks = match chunk_index(file, header)? {
-            Some(tree) if tree.key_rank == rank + 1 => {
-                tree.chunks(file, grid.num_chunks(), &number)?
-            }
-            _ => library.with_dataset(|dataset| {
-                let mut found = Found { rank, number: &number, chunks: Vec::new() };
-                // SAFETY: `found` lives during the call, which alone calls the callback.
-                check(unsafe {
-                    h5d::H5Dchunk_iter(
-                        dataset.raw(),
-                        h5p::H5P_DEFAULT,
-                        Some(collect),
-                        (&raw mut found).cast(),
-                    )
-                })?;
-                Ok(found.chunks)
-            })?,
+        let mut chunks = match Self::own_walk(file, header, grid)? {
+            Some(chunks) => chunks,
+            None => Self::library_walk(grid, library)?,
         };
         if !chunks.is_sorted_by_key(|chunk| chunk.index) {
             chunks.sort_by_key(|chunk| chunk.index);
         }
         Ok(encode(&chunks))
+    }
+
+    /// The chunks by our own walk of a version 1 B-tree; `None` when the index is of another kind.
+    pub(super) fn own_walk(
+        file: &HdfFile,
+        header: u64,
+        grid: &Grid,
+    ) -> Result<Option<Vec<Chunk>>, ReadError> {
+        chunk_index(file, header)?
+            .filter(|tree| tree.key_rank == grid.chunk.len() + 1)
+            .map(|tree| tree.chunks(file, grid.num_chunks(), &|origin| grid.number_at(origin)))
+            .transpose()
+    }
+
+    /// The chunks as the library lists them.
+    pub(super) fn library_walk(grid: &Grid, library: &Library) -> Result<Vec<Chunk>, ReadError> {
+        library.with_dataset(|dataset| {
+            let rank = grid.chunk.len();
+            let number = |origin: &[u64]| grid.number_at(origin);
+            let mut found = Found { rank, number: &number, chunks: Vec::new() };
+            // SAFETY: `found` lives during the call, which alone calls the callback.
+            check(unsafe {
+                h5d::H5Dchunk_iter(
+                    dataset.raw(),
+                    h5p::H5P_DEFAULT,
+                    Some(collect),
+                    (&raw mut found).cast(),
+                )
+            })?;
+            Ok(found.chunks)
+        })
     }
 
     fn len(&self) -> usize {

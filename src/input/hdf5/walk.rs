@@ -38,14 +38,14 @@ struct Walk<'a> {
 }
 
 /// What the library knows of an object without opening what is in it.
-struct ObjectInfo {
+pub(super) struct ObjectInfo {
     file_number: u64,
     /// Where its header lies, relative to the file's base address.
-    address: u64,
+    pub(super) address: u64,
 }
 
 impl ObjectInfo {
-    fn of(object: &Id) -> Result<Self, String> {
+    pub(super) fn of(object: &Id) -> Result<Self, String> {
         // SAFETY: the library fills `info`; a token is 16 plain bytes, and that of the native file
         // format is the address in its first eight, little-endian.
         unsafe {

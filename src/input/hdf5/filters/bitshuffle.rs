@@ -41,7 +41,7 @@ pub(super) fn undo(
     out: &mut [u8],
 ) -> Result<(), String> {
     let damaged = || "a bitshuffled chunk is damaged".to_owned();
-    if element_bytes == 0 || out.len() % element_bytes != 0 {
+    if element_bytes == 0 || !out.len().is_multiple_of(element_bytes) {
         return Err(damaged());
     }
     let (block, mut input) = match codec {
@@ -54,7 +54,7 @@ pub(super) fn undo(
             (u32::from_be_bytes(*block) as usize / element_bytes, rest)
         }
     };
-    if block == 0 || block % 8 != 0 {
+    if block == 0 || !block.is_multiple_of(8) {
         return Err(damaged());
     }
     // The last block is cut to a multiple of eight elements; what remains is stored as it is.

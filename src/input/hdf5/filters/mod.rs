@@ -7,6 +7,8 @@ mod bitshuffle;
 mod checksum;
 mod codecs;
 mod shuffle;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 
