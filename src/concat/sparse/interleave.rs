@@ -16,7 +16,7 @@ use super::offsets::{Offsets, OffsetsWriter};
 use super::source::Compressed;
 use super::stack::Arrays;
 use crate::array::{ArraySource, SharedArray};
-use crate::base::{DType, Indexer, ReadError, Region};
+use crate::base::{DType, ReadError, Region};
 
 /// Entries of a cached block, and of the least that a task of a long read gathers.
 const BLOCK_ENTRIES: u64 = 256 << 10;
