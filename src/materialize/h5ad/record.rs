@@ -27,8 +27,10 @@ pub fn write_records(
         record_bytes += field_bytes(field);
     }
     let compound = TypeDescriptor::Compound(CompoundType { fields, size: record_bytes });
+    // Without padding between fields, which anndata's reader takes for fields.
     let dataset = group
         .new_dataset_builder()
+        .packed(true)
         .empty_as(&compound)
         .shape(extents(&records.shape))
         .create(name)?;
