@@ -1,5 +1,7 @@
 //! Decoding and encoding on trees built in memory.
 
+mod damage;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -113,8 +115,8 @@ fn assert_same_tree(left: &Group, right: &Group) {
     }
 }
 
-#[test]
-fn what_anndata_writes_comes_back_the_same() {
+/// A file with one element of every encoding, as anndata writes it.
+fn every_encoding() -> Group {
     let dense = |data| array(&encoded("array", "0.2.0"), data);
     let sparse = |format: &str, indptr: &[i64], shape: &[i64]| {
         let mut attributes = vec![("shape", Attr::IntList(shape.to_vec()))];
@@ -183,7 +185,7 @@ fn what_anndata_writes_comes_back_the_same() {
         ("records", array(&encoded("rec-array", "0.2.0"), records)),
         ("nested", dict(vec![("awkward", awkward)])),
     ]);
-    let tree = root(vec![
+    root(vec![
         ("X", sparse("csr_matrix", &[0, 1, 1, 2], &[3, 2])),
         ("raw", {
             let varm = dict(vec![]);
@@ -199,7 +201,12 @@ fn what_anndata_writes_comes_back_the_same() {
         ("varp", dict(vec![])),
         ("layers", dict(vec![("csc", sparse("csc_matrix", &[0, 1, 2], &[3, 2]))])),
         ("uns", uns),
-    ]);
+    ])
+}
+
+#[test]
+fn what_anndata_writes_comes_back_the_same() {
+    let tree = every_encoding();
     let adata = decoded(&tree);
     assert_eq!((adata.n_obs, adata.n_vars), (3, 2));
     assert_eq!(adata.obs.columns.keys().next_back().map(String::as_str), Some("a/b"));
