@@ -9,14 +9,15 @@ use crate::array::{
     read_vec,
 };
 use crate::base::dtype::Kind;
-use crate::base::{DType, Indexer, ReadError, Region};
+use crate::base::{DType, ReadError, Region};
 use crate::tree::{FieldValues, RecordArray};
 
 use super::awkward::{AwkwardError, awkward_equal};
 use super::categories::Categories;
 use super::missing::mask_of;
 use super::names::index_text;
-use super::triplets::{Number, Triplets};
+use super::number::Number;
+use super::sparse;
 
 /// Bytes, or strings, that are compared at once.
 const BLOCK: u64 = 1 << 18;
@@ -27,22 +28,13 @@ pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
     match (a, b) {
         (Elem::Dense(a), Elem::Dense(b)) => dense(&**a, &**b),
         (Elem::Dense(a), Elem::Sparse(b)) => {
-            let (rows, columns) = (Indexer::identity(b.shape[0]), Indexer::identity(b.shape[1]));
             if a.shape() != b.shape || a.dtype() != b.dtype {
                 return Ok(false);
             }
-            let b = Triplets::read(b, &rows, &columns)?;
-            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &b.dense_bytes()))
+            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &sparse::to_dense(b)?))
         }
         (Elem::Text(a), Elem::Text(b)) => text(&**a, &**b),
-        (Elem::Sparse(a), Elem::Sparse(b)) => {
-            if a.shape != b.shape {
-                return Ok(false);
-            }
-            let (rows, columns) = (Indexer::identity(a.shape[0]), Indexer::identity(a.shape[1]));
-            let a = Triplets::read(a, &rows, &columns)?;
-            Ok(a.equals(&Triplets::read(b, &rows, &columns)?))
-        }
+        (Elem::Sparse(a), Elem::Sparse(b)) => sparse::equal(a, b),
         (Elem::Frame(a), Elem::Frame(b)) => frames(a, b),
         (Elem::Record(a), Elem::Record(b)) => Ok(records(a, b)),
         (Elem::Awkward(a), Elem::Awkward(b)) => readable(awkward_equal(a, b)),

@@ -11,7 +11,7 @@
 //! | `names`, `axis` | the joined axis and each input's place on it |
 //! | `frame`, `column`, `column_rule`, `column_type`, `categories`, `natsort` | columns of frames |
 //! | `arrays`, `dtype`, `mapping`, `sparse` | matrices and aligned elements |
-//! | `other_axis`, `merge`, `equal`, `reindex`, `triplets` | what a merge strategy keeps |
+//! | `other_axis`, `merge`, `equal`, `number`, `reindex` | what a merge strategy keeps |
 //! | `plan`, `report`, `notice` | the whole, and what is told about it |
 //!
 //! Nothing here knows a file format.
@@ -36,13 +36,13 @@ mod missing;
 mod names;
 mod natsort;
 mod notice;
+mod number;
 mod options;
 mod other_axis;
 mod plan;
 mod reindex;
 mod report;
 pub mod sparse;
-mod triplets;
 
 pub use compile::CensusError;
 pub use error::PlanError;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::anndata::{Elem, Frame, Mapping};
+use crate::anndata::{Elem, Frame, Mapping, Sparse};
 use crate::base::Indexer;
 
 use super::arrays::Planner;
@@ -18,10 +18,7 @@ use super::merge::{choose, keys, merge_nested};
 use super::notice::Notice;
 use super::options::Merge;
 use super::reindex::{reindex_array, reindex_column, reindex_frame};
-use super::sparse::{
-    Axis as MatrixAxis, FormatChoice, PartSource, SparsePart, StackOptions, plan_stack,
-};
-use super::triplets::Triplets;
+use super::sparse::{self, plan_reindexed};
 
 /// The merged elements of the other axis.
 #[derive(Debug)]
@@ -149,19 +146,10 @@ impl Planner<'_> {
             Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, indexer, index))),
             _ if indexer.is_identity() => Some(elem.clone()),
             Elem::Dense(array) => Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer))),
-            Elem::Sparse(sparse) if aligned == Aligned::Both => Some(Elem::Sparse(
-                Triplets::read(sparse, indexer, indexer)?.into_sparse(sparse.format),
-            )),
             Elem::Sparse(sparse) => {
-                let part = SparsePart {
-                    source: PartSource::Sparse(sparse.clone()),
-                    extent: sparse.shape[1],
-                    other: indexer.clone(),
-                    origin: self.sources[input].origin(self.at(path)),
-                };
-                let options =
-                    StackOptions { fill: None, format: FormatChoice::Always(sparse.format) };
-                let planned = plan_stack(vec![part], MatrixAxis::Columns, &options)?;
+                let origin = self.sources[input].origin(self.at(path));
+                let [rows, columns] = matrix_indexers(sparse, indexer, aligned);
+                let planned = plan_reindexed(sparse, &rows, &columns, &origin)?;
                 Some(Elem::Sparse(self.add_sparse(planned, path)?))
             }
             Elem::Awkward(array) if aligned == Aligned::Rows => {
@@ -205,6 +193,14 @@ fn values<'v>(
         .collect()
 }
 
+/// What becomes of the rows and the columns of a sparse matrix.
+fn matrix_indexers(sparse: &Sparse, indexer: &Indexer, aligned: Aligned) -> [Indexer; 2] {
+    match aligned {
+        Aligned::Rows => [indexer.clone(), Indexer::identity(sparse.shape[1])],
+        Aligned::Both => [indexer.clone(), indexer.clone()],
+    }
+}
+
 /// `Series.equals` of two reindexed columns.
 fn same_column(a: Value<'_>, b: Value<'_>) -> Result<bool, PlanError> {
     // Text and booleans with missing values are `object` to pandas, and so unlike nullable columns.
@@ -240,13 +236,10 @@ fn same_aligned(
             equal::dense(&*x, &*y)?
         }
         (Elem::Sparse(x), Elem::Sparse(y)) => {
-            let columns = |value: &Value<'_>, width: u64| match aligned {
-                Aligned::Rows => Indexer::identity(width),
-                Aligned::Both => value.indexer.clone(),
-            };
-            let x = Triplets::read(x, a.indexer, &columns(&a, x.shape[1]))?;
-            let y = Triplets::read(y, b.indexer, &columns(&b, y.shape[1]))?;
-            x.equals(&y)
+            let [x_rows, x_columns] = matrix_indexers(x, a.indexer, aligned);
+            let [y_rows, y_columns] = matrix_indexers(y, b.indexer, aligned);
+            let x = sparse::reindexed(x, &x_rows, &x_columns)?;
+            sparse::equal(&x, &sparse::reindexed(y, &y_rows, &y_columns)?)?
         }
         (Elem::Frame(x), Elem::Frame(y)) => {
             equal::frames(&reindex_frame(x, a.indexer, index), &reindex_frame(y, b.indexer, index))?

@@ -37,4 +37,10 @@ impl CensusEnv {
             blocks: Arc::new(BlockCache::new(usize::try_from(quarter).unwrap_or(usize::MAX))),
         }
     }
+
+    /// For matrices that are read once and forgotten.
+    pub(super) fn for_one_look() -> Self {
+        const MEMORY_BYTES: u64 = 32 << 20;
+        Self { cache_dir: None, ..Self::from_environment(MEMORY_BYTES) }
+    }
 }

@@ -1,50 +1,87 @@
 //! Sparse matrices that are merged, not stacked: joined along an axis, and compared by value.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::convert::transposed;
-use super::ints::load_minors;
 use super::source::Compressed;
-use super::{Axis, CensusEnv, Origin, PartSource, SparsePart, StackOptions, plan_stack, resolve};
-use crate::anndata::{Sparse, SparseBody};
-use crate::array::{ArraySource, cast_bytes, read_vec};
-use crate::base::dtype::Kind;
-use crate::base::{DType, Indexer, Progress, ReadError, Region, Silent};
+use super::{
+    Axis, CensusEnv, Origin, PartSource, PlannedSparse, SparsePart, StackOptions, plan_stack,
+    resolve,
+};
+use crate::anndata::{Sparse, SparseBody, SparseFormat};
+use crate::array::{ArraySource, read_vec};
+use crate::base::{DType, Indexer, ReadError, Region, Silent};
+use crate::concat::number::{Number, sum};
 
 /// Elements compared at a time.
 const BATCH: u64 = 256 << 10;
 /// Entries of major slices that are compared at a time.
 const BATCH_MAJORS: u64 = 16 << 10;
 
-/// `Reindexer.apply(sparse, axis=axis)` with introduced entries zero. The result is lazy and keeps
-/// the format; where entries are dropped from within major slices they are counted now.
+/// Plans `Reindexer.apply` over rows and then columns, introduced entries zero. The format stays.
 ///
 /// # Errors
-/// A matrix that cannot be read, contradicts itself, or does not have the indexer's source length.
-pub fn reindex(
+/// [`ReadError::Corrupt`] when the shape of the matrix is not the indexers' source.
+pub fn plan_reindexed(
     sparse: &Sparse,
-    axis: Axis,
-    indexer: &Indexer,
+    rows: &Indexer,
+    columns: &Indexer,
     origin: &Origin,
-    env: &CensusEnv,
-    progress: &dyn Progress,
-) -> Result<Sparse, ReadError> {
-    if indexer.is_identity() && sparse.shape[axis.index()] == indexer.source_len() {
-        return Ok(sparse.clone());
+) -> Result<PlannedSparse, ReadError> {
+    let stack = |source, extent, axis, other: &Indexer| {
+        let part = SparsePart { source, extent, other: other.clone(), origin: origin.clone() };
+        plan_stack(vec![part], axis, &StackOptions::default())
+    };
+    let source = PartSource::Sparse(sparse.clone());
+    let [num_rows, num_columns] = sparse.shape;
+    if rows.is_identity() {
+        return stack(source, num_rows, Axis::Rows, columns);
     }
-    let stack_axis = match axis {
-        Axis::Rows => Axis::Columns,
-        Axis::Columns => Axis::Rows,
-    };
-    let part = SparsePart {
-        source: PartSource::Sparse(sparse.clone()),
-        extent: sparse.shape[stack_axis.index()],
-        other: indexer.clone(),
-        origin: origin.clone(),
-    };
-    resolve(&plan_stack(vec![part], stack_axis, &StackOptions::default())?, env, progress)
+    let by_rows = stack(source, num_columns, Axis::Columns, rows)?;
+    if columns.is_identity() && columns.source_len() == num_columns {
+        return Ok(by_rows);
+    }
+    let source = PartSource::Planned(Box::new(by_rows));
+    stack(source, rows.target_len(), Axis::Rows, columns)
+}
+
+/// [`plan_reindexed`], resolved at once for a look at the values; nothing is kept of it.
+///
+/// # Errors
+/// As [`plan_reindexed`], and a matrix that cannot be read or contradicts itself.
+pub fn reindexed(sparse: &Sparse, rows: &Indexer, columns: &Indexer) -> Result<Sparse, ReadError> {
+    let planned = plan_reindexed(sparse, rows, columns, &nowhere())?;
+    resolve(&planned, &CensusEnv::for_one_look(), &Silent)
+}
+
+/// The values of a matrix row by row, zeros included, in memory; duplicates add up.
+///
+/// # Errors
+/// A matrix that cannot be read or contradicts itself.
+pub fn to_dense(sparse: &Sparse) -> Result<Vec<u8>, ReadError> {
+    let matrix = Compressed::open(sparse, &Arc::new(nowhere()))?;
+    let unit = sparse.dtype.size_bytes();
+    let [num_rows, num_columns] = sparse.shape.map(|len| len as usize);
+    let mut out = vec![0; num_rows * num_columns * unit];
+    let mut row = Row::new();
+    let offsets = matrix.offsets(0..matrix.num_major + 1)?;
+    for (major, pair) in offsets.windows(2).enumerate() {
+        load_row(&matrix, pair[0]..pair[1], &mut row)?;
+        for (minor, value) in &row {
+            let at = match sparse.format {
+                SparseFormat::Csr => major * num_columns + *minor as usize,
+                SparseFormat::Csc => *minor as usize * num_columns + major,
+            } * unit;
+            out[at..at + unit].copy_from_slice(&value[..unit]);
+        }
+    }
+    Ok(out)
+}
+
+/// For errors about a matrix of which only its values are known.
+fn nowhere() -> Origin {
+    Origin { file: Arc::default(), element: String::new(), identity: "".into() }
 }
 
 /// anndata's `equal_sparse`: the same shape and the same values, whatever the format and dtype;
@@ -52,15 +89,11 @@ pub fn reindex(
 ///
 /// # Errors
 /// A matrix that cannot be read or contradicts itself.
-pub fn equal(a: &Sparse, b: &Sparse, env: &CensusEnv) -> Result<bool, ReadError> {
+pub fn equal(a: &Sparse, b: &Sparse) -> Result<bool, ReadError> {
     if a.shape != b.shape {
         return Ok(false);
     }
-    let origin = Arc::new(Origin {
-        file: Arc::new(PathBuf::new()),
-        element: String::new(),
-        identity: "".into(),
-    });
+    let origin = Arc::new(nowhere());
     if a.format == b.format && a.dtype == b.dtype && same_arrays(a, b)? {
         // Checked all the same: equal nonsense is no matrix.
         return Compressed::open(a, &origin).map(|_| true);
@@ -68,6 +101,7 @@ pub fn equal(a: &Sparse, b: &Sparse, env: &CensusEnv) -> Result<bool, ReadError>
     let a_matrix = Compressed::open(a, &origin)?;
     let mut b_matrix = Compressed::open(b, &origin)?;
     if a.format != b.format {
+        let env = CensusEnv::for_one_look();
         b_matrix = transposed(&b_matrix, env.memory_bytes, &env.spill_dir, &Silent)?;
     }
     let mut comparison = Comparison::default();
@@ -115,37 +149,13 @@ fn same_bytes(a: &dyn ArraySource, b: &dyn ArraySource) -> Result<bool, ReadErro
     Ok(true)
 }
 
-/// A value in a form that compares exactly: integers as such, the rest as (real, imaginary).
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Value {
-    Integer(i128),
-    Complex(f64, f64),
-}
-
-impl Value {
-    fn add(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => Self::Integer(a.wrapping_add(b)),
-            (Self::Complex(a, b), Self::Complex(c, d)) => Self::Complex(a + c, b + d),
-            (value, _) => value,
-        }
-    }
-
-    fn is_zero(self) -> bool {
-        matches!(self, Self::Integer(0)) || self == Self::Complex(0.0, 0.0)
-    }
-
-    const fn is_nan(self) -> bool {
-        matches!(self, Self::Complex(a, b) if a.is_nan() || b.is_nan())
-    }
-}
-
-/// Entries of one major slice, sorted, duplicates summed, zeros left out.
-type Row = Vec<(u32, Value)>;
+/// Entries of one major slice, sorted, duplicates summed: minor index and the bytes of the value.
+type Row = Vec<(u32, [u8; 16])>;
 
 #[derive(Default)]
 struct Comparison {
     rows: [Row; 2],
+    numbers: [Vec<(u32, Number)>; 2],
 }
 
 impl Comparison {
@@ -156,17 +166,19 @@ impl Comparison {
         b: &Compressed,
         band: Range<u64>,
     ) -> Result<bool, ReadError> {
-        let common = a.dtype().promote(b.dtype());
-        let [a_offsets, b_offsets] =
-            [a.offsets(band.start..band.end + 1)?, b.offsets(band.start..band.end + 1)?];
-        let [row_a, row_b] = &mut self.rows;
+        let a_offsets = a.offsets(band.start..band.end + 1)?;
+        let b_offsets = b.offsets(band.start..band.end + 1)?;
+        let [a_row, b_row] = &mut self.rows;
+        let [a_numbers, b_numbers] = &mut self.numbers;
         for (a_pair, b_pair) in a_offsets.windows(2).zip(b_offsets.windows(2)) {
-            load_row(a, a_pair[0]..a_pair[1], common, row_a)?;
-            load_row(b, b_pair[0]..b_pair[1], common, row_b)?;
-            let same = |(a, b): (&(u32, Value), &(u32, Value))| {
-                a.0 == b.0 && (a.1 == b.1 || (a.1.is_nan() && b.1.is_nan()))
-            };
-            if row_a.len() != row_b.len() || !row_a.iter().zip(row_b.iter()).all(same) {
+            load_row(a, a_pair[0]..a_pair[1], a_row)?;
+            load_row(b, b_pair[0]..b_pair[1], b_row)?;
+            numbers_of(a_row, a.dtype(), a_numbers);
+            numbers_of(b_row, b.dtype(), b_numbers);
+            let same = |(a, b): (&(u32, Number), &(u32, Number))| a.0 == b.0 && a.1.same(b.1);
+            if a_numbers.len() != b_numbers.len()
+                || !a_numbers.iter().zip(b_numbers.iter()).all(same)
+            {
                 return Ok(false);
             }
         }
@@ -174,57 +186,36 @@ impl Comparison {
     }
 }
 
-fn load_row(
-    matrix: &Compressed,
-    entries: Range<u64>,
-    common: DType,
-    row: &mut Row,
-) -> Result<(), ReadError> {
+/// The entries that are not zero.
+fn numbers_of(row: &Row, dtype: DType, out: &mut Vec<(u32, Number)>) {
+    let numbers = row.iter().map(|(minor, value)| (*minor, Number::of(dtype, value)));
+    out.clear();
+    out.extend(numbers.filter(|&(_, number)| number != Number::Int(0)));
+}
+
+fn load_row(matrix: &Compressed, entries: Range<u64>, row: &mut Row) -> Result<(), ReadError> {
     row.clear();
     if entries.is_empty() {
         return Ok(());
     }
     let region = Region::line(entries.clone());
-    let bound = u32::try_from(matrix.num_minor).unwrap_or(u32::MAX);
-    let mut minors = Vec::new();
-    let bytes = read_vec(matrix.indices.as_ref(), &region)?;
-    load_minors(matrix.indices.dtype(), &bytes, bound, &mut minors)
-        .map_err(|bad| matrix.bad_minor(&bad, entries.start))?;
-    let values = load_values(matrix, &region, common)?;
-    row.extend(minors.into_iter().zip(values));
+    let (mut bytes, mut minors) = (Vec::new(), Vec::new());
+    matrix.minors(entries, &mut bytes, &mut minors)?;
+    let dtype = matrix.dtype();
+    let unit = dtype.size_bytes();
+    let values = read_vec(matrix.data.as_ref(), &region)?;
+    row.extend(minors.iter().zip(values.chunks_exact(unit)).map(|(&minor, value)| {
+        let mut wide = [0; 16];
+        wide[..unit].copy_from_slice(value);
+        (minor, wide)
+    }));
     row.sort_by_key(|&(minor, _)| minor);
     row.dedup_by(|next, kept| {
         let duplicate = next.0 == kept.0;
         if duplicate {
-            kept.1 = kept.1.add(next.1);
+            kept.1 = sum(dtype, &kept.1, &next.1);
         }
         duplicate
     });
-    row.retain(|&(_, value)| !value.is_zero());
     Ok(())
-}
-
-/// Values as their common dtype has them.
-fn load_values(
-    matrix: &Compressed,
-    region: &Region,
-    common: DType,
-) -> Result<Vec<Value>, ReadError> {
-    let bytes = read_vec(matrix.data.as_ref(), region)?;
-    let len = region.num_elements() as usize;
-    if matches!(common.kind(), Kind::Float | Kind::Complex) {
-        let mut wide = vec![0; len * 16];
-        cast_bytes(matrix.dtype(), &bytes, DType::C128, &mut wide);
-        let parts = wide.as_chunks::<8>().0.iter().map(|raw| f64::from_le_bytes(*raw));
-        let parts: Vec<f64> = parts.collect();
-        return Ok(parts.as_chunks::<2>().0.iter().map(|&[a, b]| Value::Complex(a, b)).collect());
-    }
-    let wide_dtype = if common == DType::U64 { DType::U64 } else { DType::I64 };
-    let mut wide = vec![0; len * 8];
-    cast_bytes(matrix.dtype(), &bytes, wide_dtype, &mut wide);
-    let numbers = wide.as_chunks::<8>().0.iter().map(|raw| match wide_dtype {
-        DType::U64 => i128::from(u64::from_le_bytes(*raw)),
-        _ => i128::from(i64::from_le_bytes(*raw)),
-    });
-    Ok(numbers.map(Value::Integer).collect())
 }

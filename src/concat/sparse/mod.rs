@@ -45,7 +45,7 @@ use crate::base::{DType, Indexer};
 
 pub use cache::BlockCache;
 pub use env::CensusEnv;
-pub use merge::{equal, reindex};
+pub use merge::{equal, plan_reindexed, reindexed, to_dense};
 pub use plan::{plan_pairwise, plan_stack};
 pub use report::{PartReport, SparseReport, Treatment};
 pub use resolve::resolve;
@@ -102,8 +102,21 @@ pub enum PartSource {
     Sparse(Sparse),
     /// A dense matrix.
     Dense(SharedArray),
+    /// A matrix that follows from another plan.
+    Planned(Box<PlannedSparse>),
     /// The input does not have this element.
     Empty,
+}
+
+impl PartSource {
+    /// Format, shape and dtype of a sparse source.
+    fn header(&self) -> Option<(SparseFormat, [u64; 2], DType)> {
+        match self {
+            Self::Sparse(sparse) => Some((sparse.format, sparse.shape, sparse.dtype)),
+            Self::Planned(planned) => Some((planned.format, planned.shape, planned.dtype)),
+            Self::Dense(_) | Self::Empty => None,
+        }
+    }
 }
 
 /// The value of entries that a join introduces.

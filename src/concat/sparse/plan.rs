@@ -65,11 +65,11 @@ pub fn plan_pairwise(parts: Vec<SparsePart>) -> Result<PlannedSparse, ReadError>
         let own = source_dtype(&part.source);
         dtype = Some(dtype.map_or(own, |dtype| dtype.promote(own)));
         let treatment = match &part.source {
-            PartSource::Sparse(sparse) if sparse.format == SparseFormat::Csc => {
-                Treatment::Converted
-            }
-            PartSource::Sparse(_) | PartSource::Dense(_) => Treatment::Identity,
             PartSource::Empty => Treatment::Empty,
+            source => match source.header() {
+                Some((SparseFormat::Csc, ..)) => Treatment::Converted,
+                _ => Treatment::Identity,
+            },
         };
         let end = start.checked_add(part.extent).ok_or_else(|| too_long(&part))?;
         planned.push(PlannedPart { part, start, treatment });
@@ -91,9 +91,8 @@ fn choose_format(parts: &[SparsePart], choice: FormatChoice) -> SparseFormat {
         return format;
     }
     let mut formats = parts.iter().filter_map(|part| match &part.source {
-        PartSource::Sparse(sparse) => Some(sparse.format),
         PartSource::Dense(_) => Some(SparseFormat::Csr),
-        PartSource::Empty => None,
+        source => source.header().map(|(format, ..)| format),
     });
     match formats.next() {
         Some(SparseFormat::Csc) if formats.all(|format| format == SparseFormat::Csc) => {
@@ -104,16 +103,21 @@ fn choose_format(parts: &[SparsePart], choice: FormatChoice) -> SparseFormat {
 }
 
 fn treatment_of(part: &SparsePart, format: SparseFormat, aligned: bool) -> Treatment {
-    match &part.source {
-        PartSource::Empty => Treatment::Empty,
-        PartSource::Dense(_) => Treatment::Converted,
-        PartSource::Sparse(sparse) if sparse.format != format => Treatment::Converted,
-        PartSource::Sparse(_) if part.other.is_identity() => Treatment::Identity,
-        // Whole major slices move: their lengths are in indptr.
-        PartSource::Sparse(_) if !aligned => Treatment::Remapped,
-        PartSource::Sparse(_) if part.other.num_dropped() == 0 => Treatment::Remapped,
-        PartSource::Sparse(_) => Treatment::Census,
+    let own_format = match &part.source {
+        PartSource::Empty => return Treatment::Empty,
+        source => source.header().map(|(format, ..)| format),
+    };
+    if own_format != Some(format) {
+        return Treatment::Converted;
     }
+    if part.other.is_identity() {
+        return Treatment::Identity;
+    }
+    // Minor-aligned, whole major slices move: their lengths are in indptr.
+    if !aligned || part.other.num_dropped() == 0 {
+        return Treatment::Remapped;
+    }
+    Treatment::Census
 }
 
 /// The dtype of a part once `Reindexer._apply_to_sparse` has been over it.
@@ -138,9 +142,8 @@ fn dtype_of(part: &SparsePart, fill: Option<FillValue>) -> DType {
 
 fn source_dtype(source: &PartSource) -> DType {
     match source {
-        PartSource::Sparse(sparse) => sparse.dtype,
         PartSource::Dense(array) => array.dtype(),
-        PartSource::Empty => DType::Bool,
+        source => source.header().map_or(DType::Bool, |(_, _, dtype)| dtype),
     }
 }
 
@@ -153,11 +156,13 @@ fn check_part(part: &SparsePart, axis: Axis, other_len: u64) -> Result<(), ReadE
         return corrupt(format!("is joined to {target_len} positions, the others to {other_len}"));
     }
     let shape: [u64; 2] = match &part.source {
-        PartSource::Empty => return Ok(()),
-        PartSource::Sparse(sparse) => sparse.shape,
         PartSource::Dense(array) => match *array.shape() {
             [rows, columns] => [rows, columns],
             ref shape => return corrupt(format!("has the shape {shape:?}, expected two axes")),
+        },
+        source => match source.header() {
+            Some((_, shape, _)) => shape,
+            None => return Ok(()),
         },
     };
     let expected = match axis {

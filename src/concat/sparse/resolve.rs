@@ -105,8 +105,9 @@ fn open_part<'a>(
     progress: &dyn Progress,
 ) -> Result<Opened<'a>, ReadError> {
     let mut origin = part.part.origin.clone();
-    if part.treatment == Treatment::Converted {
-        // Nothing is kept on disk about a file that vanishes.
+    if part.treatment == Treatment::Converted || matches!(part.part.source, PartSource::Planned(_))
+    {
+        // Nothing is kept on disk about what is not in the file itself.
         origin.identity = "".into();
     }
     let origin = Arc::new(origin);
@@ -121,15 +122,29 @@ fn open_part<'a>(
             OpenedBody::Matrix(matrix)
         }
         PartSource::Sparse(sparse) => {
-            let matrix = Compressed::open(sparse, &origin)?;
-            OpenedBody::Matrix(if sparse.format == planned.format {
-                matrix
-            } else {
-                transposed(&matrix, env.memory_bytes, &env.spill_dir, progress)?
-            })
+            OpenedBody::Matrix(open_sparse(planned, sparse, &origin, env, progress)?)
+        }
+        PartSource::Planned(inner) => {
+            let sparse = resolve(inner, env, &Silent)?;
+            OpenedBody::Matrix(open_sparse(planned, &sparse, &origin, env, progress)?)
         }
     };
     Ok(Opened { planned: part, other, body })
+}
+
+/// A sparse part in the format of the result.
+fn open_sparse(
+    planned: &PlannedSparse,
+    sparse: &Sparse,
+    origin: &Arc<Origin>,
+    env: &CensusEnv,
+    progress: &dyn Progress,
+) -> Result<Compressed, ReadError> {
+    let matrix = Compressed::open(sparse, origin)?;
+    if sparse.format == planned.format {
+        return Ok(matrix);
+    }
+    transposed(&matrix, env.memory_bytes, &env.spill_dir, progress)
 }
 
 /// A dense part as a compressed one. Its other axis is joined on the way, while that is free.
