@@ -16,10 +16,10 @@ pub struct ConcatArgs {
     #[arg(long, value_enum, default_value = "inner", value_name = "JOIN")]
     pub join: JoinArg,
     /// Which elements of the other axis to keep: same, unique, first, only [default: none]
-    #[arg(long, value_enum, value_name = "STRATEGY")]
+    #[arg(long, value_enum, value_name = "STRATEGY", hide_possible_values = true)]
     pub merge: Option<MergeArg>,
     /// Which elements of uns to keep: same, unique, first, only [default: none]
-    #[arg(long, value_enum, value_name = "STRATEGY")]
+    #[arg(long, value_enum, value_name = "STRATEGY", hide_possible_values = true)]
     pub uns_merge: Option<MergeArg>,
     /// Column to add that tells the input each row comes from
     #[arg(long, value_name = "COLUMN")]

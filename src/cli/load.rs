@@ -1,6 +1,5 @@
 //! From paths to the merged tree: open, decode, plan, compile, encode.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -14,8 +13,6 @@ use crate::{anndata, concat, input, io};
 pub struct Loaded {
     /// The tree.
     pub root: Group,
-    /// Paths of all inputs.
-    pub inputs: Vec<PathBuf>,
     /// When the newest input was last changed.
     pub modified: Option<SystemTime>,
 }
@@ -77,6 +74,5 @@ pub fn load(inputs: &[KeyedInput], args: &ConcatArgs, resources: &ResourceArgs) 
         .filter_map(|input| u64::try_from(input.identity.mtime_ns).ok())
         .max()
         .map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos));
-    let paths = inputs.into_iter().map(|input| input.path).collect();
-    Ok(Loaded { root, inputs: paths, modified })
+    Ok(Loaded { root, modified })
 }

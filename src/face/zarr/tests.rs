@@ -244,3 +244,57 @@ fn names_that_cannot_be_files_are_left_out_but_of_frames() {
     root.insert("obs", Node::Group(frame));
     assert!(ZarrFace::new(&root, &ZarrOptions::default()).is_err());
 }
+
+/// Counts the elements read of an array.
+#[derive(Debug)]
+struct Metered {
+    inner: SharedArray,
+    elements: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl crate::array::ArraySource for Metered {
+    fn dtype(&self) -> DType {
+        self.inner.dtype()
+    }
+
+    fn shape(&self) -> &[u64] {
+        self.inner.shape()
+    }
+
+    fn read_into(&self, region: &crate::base::Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.elements.fetch_add(region.num_elements(), std::sync::atomic::Ordering::Relaxed);
+        self.inner.read_into(region, out)
+    }
+}
+
+#[test]
+fn looking_costs_nothing_and_reading_costs_what_is_read() {
+    for options in options() {
+        let elements = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let read = || elements.swap(0, std::sync::atomic::Ordering::Relaxed);
+        let mut root = Group::default();
+        for (name, shape) in [("line", &[500][..]), ("table", &[40, 30]), ("block", &[9, 8, 7])] {
+            let inner = numbers(DType::F32, shape);
+            let metered = Metered { inner, elements: Arc::clone(&elements) };
+            root.insert(name, node(Arc::new(metered) as SharedArray));
+        }
+        let face = ZarrFace::new(&root, &options).unwrap();
+        let mut chunks = Vec::new();
+        walk(&face, face.root(), "", &mut |path, entry| {
+            if let Some(len) = len(entry)
+                && !path.ends_with("zarr.json")
+                && !path.contains("/.z")
+            {
+                chunks.push((entry.id, len));
+            }
+        });
+        assert_eq!(read(), 0, "{options:?}");
+        for (id, len) in chunks {
+            // Twelve bytes touch four elements at most.
+            for at in (0..len.saturating_sub(12)).step_by(5) {
+                face.read_at(id, at, &mut [0; 12]).unwrap();
+                assert!(read() <= 4, "{options:?}");
+            }
+        }
+    }
+}
