@@ -225,17 +225,6 @@ impl Planner<'_> {
                 })?;
         }
         let model: Vec<u64> = model.map_or_else(|| vec![0, 0], <[u64]>::to_vec);
-        let absent_in = shares.iter().position(|share| share.elem.is_none());
-        if let Some(number) = absent_in.filter(|_| model.len() > 2) {
-            return Err(PlanError::Shape {
-                file: self.sources[number].file.to_path_buf(),
-                element: self.at(path),
-                what: format!(
-                    "is not there, and only matrices can be filled, not arrays of {} axes",
-                    model.len()
-                ),
-            });
-        }
         for share in shares {
             let mut shape = model.clone();
             shape[stacked] = share.extent;

@@ -135,13 +135,12 @@ impl Categories {
             Self::Bool(values) => {
                 values.iter().for_each(|&value| out.push(if value { "True" } else { "False" }));
             }
-            Self::Float(dtype, values) => {
+            // Python's own floats, whatever the dtype: `astype(object)` widens.
+            Self::Float(_, values) => {
                 let mut text = String::new();
-                let mut element = vec![0; dtype.size_bytes()];
                 for value in values {
-                    cast_bytes(DType::F64, &value.to_le_bytes(), *dtype, &mut element);
                     text.clear();
-                    push_python_str(*dtype, &element, &mut text);
+                    push_python_str(DType::F64, &value.to_le_bytes(), &mut text);
                     out.push(&text);
                 }
             }

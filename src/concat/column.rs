@@ -10,7 +10,7 @@ use crate::array::{
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
-use super::categories::{CategoryType, category_text};
+use super::categories::{Categories, CategoryType};
 use super::column_rule::{Outcome, Unit, concat_rule};
 use super::column_type::ColumnType;
 use super::dtype::nan_bytes;
@@ -94,6 +94,10 @@ pub(super) fn concat_column(
             values: Box::new(Elem::Text(builder.text()?)),
             mask: builder.mask(),
         })),
+        ColumnType::Object if builder.holds_only_bools() => Ok(Elem::Nullable(Nullable {
+            values: Box::new(Elem::Dense(builder.numbers(DType::Bool)?)),
+            mask: builder.mask(),
+        })),
         ColumnType::Object => {
             notices.extend(mixture(shares, path));
             let values = Elem::Text(builder.text()?);
@@ -142,7 +146,8 @@ impl Builder<'_> {
             .iter()
             .zip(&self.outcome.blank)
             .map(|(share, &is_blank)| match &share.column {
-                Some(column) if !is_blank => present(column),
+                // No rows need no conversion, which may not even exist.
+                Some(column) if !is_blank && share.len > 0 => present(column),
                 _ => Ok(blank(share.len)),
             })
             .collect()
@@ -186,6 +191,24 @@ impl Builder<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// True when all values of an `object` column are booleans, and there are some.
+    fn holds_only_bools(&self) -> bool {
+        let mut present = self
+            .shares
+            .iter()
+            .zip(&self.outcome.blank)
+            .filter(|(share, blank)| share.len > 0 && !**blank)
+            .filter_map(|(share, _)| share.column.as_ref())
+            .peekable();
+        self.outcome.by_way_of.is_none()
+            && present.peek().is_some()
+            && present.all(|column| match &column.own {
+                ColumnType::Number(dtype) | ColumnType::Masked(dtype) => *dtype == DType::Bool,
+                ColumnType::Category(category) => category.categories.dtype() == Some(DType::Bool),
+                ColumnType::Object | ColumnType::Str => false,
+            })
     }
 
     fn text(&self) -> Result<SharedText, ReadError> {
@@ -246,18 +269,27 @@ fn text_of(elem: &Elem, by_way_of: Option<DType>) -> Result<SharedText, ReadErro
     match elem {
         Elem::Text(text) => Ok(Arc::clone(text)),
         Elem::Dense(array) => {
-            let array = Arc::clone(array);
-            Ok(FormattedText::shared(match by_way_of {
-                Some(dtype) => Cast::shared(array, dtype),
-                None => array,
-            }))
+            let dtype = widened(by_way_of.unwrap_or(array.dtype()));
+            Ok(FormattedText::shared(Cast::shared(
+                Cast::shared(Arc::clone(array), by_way_of.unwrap_or(array.dtype())),
+                dtype,
+            )))
         }
         Elem::Nullable(nullable) => text_of(&nullable.values, by_way_of),
         Elem::Categorical(categorical) => {
-            let categories = Arc::new(category_text(&categorical.categories)?);
+            let categories = Categories::read(&categorical.categories)?.text();
             Ok(LookupText::shared(Arc::clone(&categorical.codes), categories, ""))
         }
         _ => Err(unexpected()),
+    }
+}
+
+/// The dtype of Python's own numbers, which `astype(object)` gives.
+const fn widened(dtype: DType) -> DType {
+    match dtype.kind() {
+        Kind::Float => DType::F64,
+        Kind::Complex => DType::C128,
+        Kind::Bool | Kind::Signed | Kind::Unsigned => dtype,
     }
 }
 

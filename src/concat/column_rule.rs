@@ -68,6 +68,9 @@ pub(super) fn concat_rule(units: &[Unit<'_>]) -> Result<Outcome, ReadError> {
     }
     let missing: Vec<bool> = units.iter().map(is_na).collect::<Result<_, _>>()?;
     if complete && is_uniform(&present, &missing) {
+        if first.is_extension() {
+            return concat_compat(units, &present, kept);
+        }
         return Ok(Outcome::plain(common_of_numpy(&present, Booleans::Promote), kept));
     }
     concat_join_units(units, &missing, complete)
@@ -87,7 +90,8 @@ fn is_na(unit: &Unit<'_>) -> Result<bool, ReadError> {
 fn is_uniform(present: &[&ColumnType], missing: &[bool]) -> bool {
     let first = present[0];
     present.iter().all(|ty| {
-        let small = matches!(ty, ColumnType::Number(dtype)
+        // The nullable dtypes have the `kind` of their numpy dtype.
+        let small = matches!(ty, ColumnType::Number(dtype) | ColumnType::Masked(dtype)
             if matches!(dtype.kind(), Kind::Bool | Kind::Signed | Kind::Unsigned));
         block(ty) == block(first) && (ty.equals(first) || small)
     }) && present.iter().zip(missing).all(|(ty, &missing)| !missing || ty.is_extension())

@@ -118,7 +118,8 @@ fn same_numbers(dtype: DType, a: &[u8], b: &[u8]) -> bool {
         .all(|(a, b)| a == b || Number::of(dtype, a).same(Number::of(dtype, b)))
 }
 
-fn text(a: &dyn TextSource, b: &dyn TextSource) -> Result<bool, ReadError> {
+/// Text of one shape with the same strings.
+pub(super) fn text(a: &dyn TextSource, b: &dyn TextSource) -> Result<bool, ReadError> {
     if a.shape() != b.shape() {
         return Ok(false);
     }

@@ -28,6 +28,8 @@ mod dtype;
 mod equal;
 mod error;
 mod frame;
+#[cfg(test)]
+mod frame_tests;
 mod input;
 mod keys;
 mod mapping;

@@ -17,7 +17,7 @@ use super::keys::union_keys;
 use super::merge::{choose, keys, merge_nested};
 use super::notice::Notice;
 use super::options::Merge;
-use super::reindex::{reindex_array, reindex_column, reindex_frame};
+use super::reindex::{reindex_array, reindex_column, reindex_frame, reindex_rows_of_text};
 use super::sparse::{self, plan_reindexed};
 
 /// The merged elements of the other axis.
@@ -152,6 +152,9 @@ impl Planner<'_> {
                 let planned = plan_reindexed(sparse, &rows, &columns, &origin)?;
                 Some(Elem::Sparse(self.add_sparse(planned, path)?))
             }
+            Elem::Text(text) if aligned == Aligned::Rows && !indexer.introduces() => {
+                Some(Elem::Text(reindex_rows_of_text(text, indexer)))
+            }
             Elem::Awkward(array) if aligned == Aligned::Rows => {
                 let array = reindex_awkward(array, indexer)
                     .map_err(|source| PlanError::Awkward { element: self.at(path), source })?;
@@ -243,6 +246,12 @@ fn same_aligned(
         }
         (Elem::Frame(x), Elem::Frame(y)) => {
             equal::frames(&reindex_frame(x, a.indexer, index), &reindex_frame(y, b.indexer, index))?
+        }
+        (Elem::Text(x), Elem::Text(y)) => {
+            if a.indexer.introduces() || b.indexer.introduces() {
+                return Ok(false);
+            }
+            equal::text(&*reindex_rows_of_text(x, a.indexer), &*reindex_rows_of_text(y, b.indexer))?
         }
         (Elem::Awkward(x), Elem::Awkward(y)) => {
             let same = reindex_awkward(x, a.indexer)

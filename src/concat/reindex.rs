@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::anndata::{Categorical, Elem, Frame, Nullable};
-use crate::array::{Cast, Filled, Gathered, GatheredText, SharedArray, SharedText};
+use crate::array::{Cast, Filled, Gathered, GatheredText, ReshapedText, SharedArray, SharedText};
 use crate::base::{DType, Indexer};
 
 use super::arrays::reindex_dense;
@@ -91,6 +91,24 @@ pub(super) fn reindex_array(array: &SharedArray, axes: usize, indexer: &Indexer)
         array = reindex_dense(&array, axis, indexer, NAN).0;
     }
     array
+}
+
+/// Rows of an array of strings of any rank under new names, none of which is introduced.
+pub(super) fn reindex_rows_of_text(text: &SharedText, indexer: &Indexer) -> SharedText {
+    if indexer.is_identity() {
+        return Arc::clone(text);
+    }
+    let mut shape = text.shape().to_vec();
+    let row_len = shape.iter().skip(1).product::<u64>();
+    let positions: Vec<u32> = (0..indexer.target_len())
+        .filter_map(|target| indexer.get(target))
+        .flat_map(|row| (row * row_len..(row + 1) * row_len).map(|at| at as u32))
+        .collect();
+    let len = text.num_elements();
+    let flat = ReshapedText::shared(Arc::clone(text), &[len]);
+    let taken = GatheredText::shared(flat, &Indexer::new(len, positions), "");
+    shape[0] = indexer.target_len();
+    ReshapedText::shared(taken, &shape)
 }
 
 fn gather(array: &SharedArray, indexer: &Indexer, fill: &[u8]) -> SharedArray {
