@@ -120,7 +120,8 @@ fn every_layer_has_a_rule() {
 #[test]
 fn crates_stay_where_they_belong() {
     let mut wrong = Vec::new();
-    for (name, text) in sources() {
+    // Tests may read back with another implementation what ours has written.
+    for (name, text) in sources().into_iter().filter(|(name, _)| !is_test(name)) {
         for (at, line) in code_lines(&text) {
             for (krate, places) in CONFINED {
                 let prefix = format!("{krate}::");
