@@ -17,7 +17,7 @@ use super::categories::Categories;
 use super::missing::mask_of;
 use super::names::index_text;
 use super::number::Number;
-use super::sparse;
+use super::sparse::{self, Origin};
 
 /// Bytes, or strings, that are compared at once.
 const BLOCK: u64 = 1 << 18;
@@ -31,10 +31,13 @@ pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
             if a.shape() != b.shape || a.dtype() != b.dtype {
                 return Ok(false);
             }
-            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &sparse::to_dense(b)?))
+            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &sparse::to_dense(b, &Origin::unnamed())?))
         }
         (Elem::Text(a), Elem::Text(b)) => text(&**a, &**b),
-        (Elem::Sparse(a), Elem::Sparse(b)) => sparse::equal(a, b),
+        (Elem::Sparse(a), Elem::Sparse(b)) => {
+            let origin = Origin::unnamed();
+            sparse::equal((a, &origin), (b, &origin))
+        }
         (Elem::Frame(a), Elem::Frame(b)) => frames(a, b),
         (Elem::Record(a), Elem::Record(b)) => Ok(records(a, b)),
         (Elem::Awkward(a), Elem::Awkward(b)) => readable(awkward_equal(a, b)),

@@ -18,7 +18,7 @@ use super::merge::{choose, keys, merge_nested};
 use super::notice::Notice;
 use super::options::Merge;
 use super::reindex::{reindex_array, reindex_column, reindex_frame, reindex_rows_of_text};
-use super::sparse::{self, plan_reindexed};
+use super::sparse::{self, Origin, plan_reindexed};
 
 /// The merged elements of the other axis.
 #[derive(Debug)]
@@ -117,9 +117,17 @@ impl Planner<'_> {
         let mut out = Mapping::new();
         for key in keys(strategy, mappings) {
             let values = values(mappings, key, joined);
-            let same = |a: Value<'_>, b: Value<'_>| same_aligned(a, b, &index, aligned);
-            let Some(value) = choose(strategy, &values, same)? else { continue };
             let path = format!("{group}/{key}");
+            let origin = |value: Value<'_>| self.sources[value.input].origin(self.at(&path));
+            let same = |a: Value<'_>, b: Value<'_>| match (a.elem, b.elem) {
+                (Elem::Sparse(x), Elem::Sparse(y)) => {
+                    let x = realign_sparse(x, a.indexer, aligned, origin(a))?;
+                    let y = realign_sparse(y, b.indexer, aligned, origin(b))?;
+                    Ok(sparse::equal((&x.0, &x.1), (&y.0, &y.1))?)
+                }
+                _ => same_aligned(a, b, &index, aligned),
+            };
+            let Some(value) = choose(strategy, &values, same)? else { continue };
             match self.realign(value, &index, aligned, &path)? {
                 Some(elem) => {
                     out.insert(key.to_owned(), elem);
@@ -204,6 +212,17 @@ fn matrix_indexers(sparse: &Sparse, indexer: &Indexer, aligned: Aligned) -> [Ind
     }
 }
 
+/// A sparse matrix under the joined names, to be looked at now, with its name for errors.
+fn realign_sparse(
+    sparse: &Sparse,
+    indexer: &Indexer,
+    aligned: Aligned,
+    origin: Origin,
+) -> Result<(Sparse, Origin), PlanError> {
+    let [rows, columns] = matrix_indexers(sparse, indexer, aligned);
+    Ok((sparse::reindexed(sparse, &rows, &columns, &origin)?, origin))
+}
+
 /// `Series.equals` of two reindexed columns.
 fn same_column(a: Value<'_>, b: Value<'_>) -> Result<bool, PlanError> {
     // Text and booleans with missing values are `object` to pandas, and so unlike nullable columns.
@@ -219,7 +238,7 @@ fn same_column(a: Value<'_>, b: Value<'_>) -> Result<bool, PlanError> {
     }
 }
 
-/// `equal` of two reindexed elements.
+/// `equal` of two reindexed elements that are not both sparse.
 fn same_aligned(
     a: Value<'_>,
     b: Value<'_>,
@@ -237,12 +256,6 @@ fn same_aligned(
             let axes = aligned.axes();
             let (x, y) = (reindex_array(x, axes, a.indexer), reindex_array(y, axes, b.indexer));
             equal::dense(&*x, &*y)?
-        }
-        (Elem::Sparse(x), Elem::Sparse(y)) => {
-            let [x_rows, x_columns] = matrix_indexers(x, a.indexer, aligned);
-            let [y_rows, y_columns] = matrix_indexers(y, b.indexer, aligned);
-            let x = sparse::reindexed(x, &x_rows, &x_columns)?;
-            sparse::equal(&x, &sparse::reindexed(y, &y_rows, &y_columns)?)?
         }
         (Elem::Frame(x), Elem::Frame(y)) => {
             equal::frames(&reindex_frame(x, a.indexer, index), &reindex_frame(y, b.indexer, index))?

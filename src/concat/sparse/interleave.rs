@@ -166,7 +166,7 @@ impl Interleaved {
         let merged = self.merged()?;
         let unit = self.unit(want);
         let tasks = (rayon::current_num_threads() * 2) as u64;
-        let task_blocks = ((range.end - range.start) / BLOCK_ENTRIES / tasks).clamp(1, 16);
+        let task_blocks = ((range.end - range.start) / BLOCK_ENTRIES / tasks).clamp(1, 4);
         let mut jobs = Vec::new();
         let mut start = range.start;
         while start < range.end {

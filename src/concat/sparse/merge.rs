@@ -50,8 +50,13 @@ pub fn plan_reindexed(
 ///
 /// # Errors
 /// As [`plan_reindexed`], and a matrix that cannot be read or contradicts itself.
-pub fn reindexed(sparse: &Sparse, rows: &Indexer, columns: &Indexer) -> Result<Sparse, ReadError> {
-    let planned = plan_reindexed(sparse, rows, columns, &nowhere())?;
+pub fn reindexed(
+    sparse: &Sparse,
+    rows: &Indexer,
+    columns: &Indexer,
+    origin: &Origin,
+) -> Result<Sparse, ReadError> {
+    let planned = plan_reindexed(sparse, rows, columns, origin)?;
     resolve(&planned, &CensusEnv::for_one_look(), &Silent)
 }
 
@@ -59,8 +64,8 @@ pub fn reindexed(sparse: &Sparse, rows: &Indexer, columns: &Indexer) -> Result<S
 ///
 /// # Errors
 /// A matrix that cannot be read or contradicts itself.
-pub fn to_dense(sparse: &Sparse) -> Result<Vec<u8>, ReadError> {
-    let matrix = Compressed::open(sparse, &Arc::new(nowhere()))?;
+pub fn to_dense(sparse: &Sparse, origin: &Origin) -> Result<Vec<u8>, ReadError> {
+    let matrix = Compressed::open(sparse, &Arc::new(origin.clone()))?;
     let unit = sparse.dtype.size_bytes();
     let [num_rows, num_columns] = sparse.shape.map(|len| len as usize);
     let mut out = vec![0; num_rows * num_columns * unit];
@@ -79,27 +84,23 @@ pub fn to_dense(sparse: &Sparse) -> Result<Vec<u8>, ReadError> {
     Ok(out)
 }
 
-/// For errors about a matrix of which only its values are known.
-fn nowhere() -> Origin {
-    Origin { file: Arc::default(), element: String::new(), identity: "".into() }
-}
-
 /// anndata's `equal_sparse`: the same shape and the same values, whatever the format and dtype;
 /// where they differ both are NaN.
 ///
 /// # Errors
 /// A matrix that cannot be read or contradicts itself.
-pub fn equal(a: &Sparse, b: &Sparse) -> Result<bool, ReadError> {
+pub fn equal(
+    (a, a_origin): (&Sparse, &Origin),
+    (b, b_origin): (&Sparse, &Origin),
+) -> Result<bool, ReadError> {
     if a.shape != b.shape {
         return Ok(false);
     }
-    let origin = Arc::new(nowhere());
+    let a_matrix = Compressed::open(a, &Arc::new(a_origin.clone()))?;
+    let mut b_matrix = Compressed::open(b, &Arc::new(b_origin.clone()))?;
     if a.format == b.format && a.dtype == b.dtype && same_arrays(a, b)? {
-        // Checked all the same: equal nonsense is no matrix.
-        return Compressed::open(a, &origin).map(|_| true);
+        return Ok(true);
     }
-    let a_matrix = Compressed::open(a, &origin)?;
-    let mut b_matrix = Compressed::open(b, &origin)?;
     if a.format != b.format {
         let env = CensusEnv::for_one_look();
         b_matrix = transposed(&b_matrix, env.memory_bytes, &env.spill_dir, &Silent)?;

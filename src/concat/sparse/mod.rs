@@ -82,6 +82,14 @@ pub struct Origin {
     pub identity: Arc<str>,
 }
 
+impl Origin {
+    /// For errors about a value whose name is not known where it is looked at: one within `uns`.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self { file: Arc::new("an input".into()), element: "uns".to_owned(), identity: "".into() }
+    }
+}
+
 /// One input's share of a sparse element.
 #[derive(Debug, Clone)]
 pub struct SparsePart {

@@ -22,6 +22,8 @@ const BLOCK_ENTRIES: u64 = 16 << 10;
 const INDPTR_ROWS: u64 = 64 << 10;
 /// Blocks that one task of a long read rewrites at once.
 const TASK_BLOCKS: usize = 8;
+/// Buffers larger than this are not kept between blocks.
+const MAX_KEPT_BYTES: usize = 16 << 20;
 
 /// See the module.
 #[derive(Debug)]
@@ -76,6 +78,15 @@ struct Scratch {
     values: Vec<u8>,
     workspace: Workspace,
     block: Block,
+}
+
+impl Scratch {
+    /// Keeps the memory for this thread's next block, unless a huge row swelled it.
+    fn put_back(self) {
+        if self.bytes.capacity() + self.values.capacity() <= MAX_KEPT_BYTES {
+            SCRATCH.set(self);
+        }
+    }
 }
 
 impl Remapped {
@@ -177,7 +188,7 @@ impl Remapped {
             let mut scratch = SCRATCH.take();
             let rewritten = self.rewrite_rows(blocks[index], blocks[index + 1], true, &mut scratch);
             let block = rewritten.map(|()| scratch.block.clone());
-            SCRATCH.set(scratch);
+            scratch.put_back();
             block
         })
     }
@@ -234,7 +245,7 @@ impl Remapped {
         if rewritten.is_ok() {
             deliver(&scratch.block, 0..scratch.block.minors.len(), want, out);
         }
-        SCRATCH.set(scratch);
+        scratch.put_back();
         rewritten
     }
 

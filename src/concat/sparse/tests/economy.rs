@@ -1,0 +1,114 @@
+//! What reading costs: a plan reads nothing, and a region only what it needs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+
+/// An array that counts the elements read from it.
+#[derive(Debug)]
+struct Metered {
+    array: SharedArray,
+    elements: Arc<AtomicU64>,
+}
+
+impl ArraySource for Metered {
+    fn dtype(&self) -> DType {
+        self.array.dtype()
+    }
+
+    fn shape(&self) -> &[u64] {
+        self.array.shape()
+    }
+
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.elements.fetch_add(region.num_elements(), Ordering::SeqCst);
+        self.array.read_into(region, out)
+    }
+}
+
+/// Counts what is read of `data`, `indices` and `indptr`.
+#[derive(Default)]
+struct Meters([Arc<AtomicU64>; 3]);
+
+impl Meters {
+    fn over(&self, sparse: &Sparse) -> Sparse {
+        let (data, indices, indptr) = stored(sparse);
+        let metered = |array: &SharedArray, meter: usize| -> SharedArray {
+            let elements = Arc::clone(&self.0[meter]);
+            Arc::new(Metered { array: Arc::clone(array), elements })
+        };
+        let body = SparseBody::Stored {
+            data: metered(data, 0),
+            indices: metered(indices, 1),
+            indptr: metered(indptr, 2),
+        };
+        Sparse { body, ..sparse.clone() }
+    }
+
+    /// Elements read since the last call.
+    fn take(&self) -> [u64; 3] {
+        [0, 1, 2].map(|meter| self.0[meter].swap(0, Ordering::SeqCst))
+    }
+}
+
+/// Cells that express every other gene.
+fn striped(cells: u64, genes: u64) -> Sparse {
+    let cell: Vec<(u64, f64)> = (0..genes).step_by(2).map(|gene| (gene, 1.0)).collect();
+    let entries = vec![cell; cells as usize];
+    compress(SparseFormat::Csr, [cells, genes], DType::F32, DType::I32, &entries)
+}
+
+fn read(array: &SharedArray, range: std::ops::Range<u64>) {
+    read_vec(array.as_ref(), &Region::line(range)).unwrap();
+}
+
+#[test]
+fn a_thousand_inputs_cost_one_number_each() {
+    let (meters, single) = (Meters::default(), Meters::default());
+    let sparse = striped(10, 8);
+    let parts = (0..1000)
+        .map(|at| {
+            let meters = if at == 500 { &single } else { &meters };
+            part(meters.over(&sparse), Indexer::identity(8))
+        })
+        .collect();
+    let planned = plan_stack(parts, Axis::Rows, &StackOptions::default()).unwrap();
+    assert_eq!((meters.take(), single.take()), ([0; 3], [0; 3]));
+    let merged = resolve(&planned, &env(), &Silent).unwrap();
+    assert_eq!((meters.take(), single.take()), ([0, 0, 999], [0, 0, 1]));
+    let (data, indices, indptr) = stored(&merged);
+    read(data, 20_004..20_008);
+    read(indices, 20_004..20_008);
+    read(indptr, 5_001..5_003);
+    assert_eq!((meters.take(), single.take()), ([0; 3], [4, 4, 2]));
+}
+
+#[test]
+fn a_census_reads_indices_once_and_no_values() {
+    let meters = Meters::default();
+    let thinned = Indexer::new(8, vec![0, 1, 2, 6, 7]);
+    let parts = vec![part(meters.over(&striped(100, 8)), thinned)];
+    let planned = plan_stack(parts, Axis::Rows, &StackOptions::default()).unwrap();
+    let merged = resolve(&planned, &env(), &Silent).unwrap();
+    assert_eq!(meters.take(), [0, 400, 102]);
+    // Both halves of a block come from one reading of its source.
+    let (data, indices, _) = stored(&merged);
+    read(data, 0..30);
+    assert_eq!(meters.take()[..2], [400, 400]);
+    read(indices, 0..30);
+    assert_eq!(meters.take()[..2], [0, 0]);
+}
+
+#[test]
+fn a_rising_map_leaves_the_values_alone() {
+    let meters = Meters::default();
+    let widened = Indexer::prefix(8, 10);
+    let parts = vec![part(meters.over(&striped(100, 8)), widened)];
+    let planned = plan_stack(parts, Axis::Rows, &StackOptions::default()).unwrap();
+    let merged = resolve(&planned, &env(), &Silent).unwrap();
+    assert_eq!(meters.take(), [0, 0, 1]);
+    let (data, indices, _) = stored(&merged);
+    read(data, 100..105);
+    read(indices, 100..105);
+    assert_eq!(meters.take(), [5, 5, 0]);
+}
