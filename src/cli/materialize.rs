@@ -16,7 +16,7 @@ use super::inputs::InputArgs;
 use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_size};
 use crate::face::zarr::{Geometry, ZarrFormat};
 use crate::materialize::{
-    Cancel, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, zarr,
+    Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, zarr,
 };
 
 /// Write many AnnData files into one real file
@@ -59,6 +59,9 @@ struct WriteArgs {
     /// Replace the output if it exists; an input is never replaced
     #[arg(long, short)]
     force: bool,
+    /// Return only when the disk has the output, so that a power failure cannot lose it
+    #[arg(long)]
+    sync: bool,
     /// Compression: none, gzip or lzf for .h5ad [default: none], none, gzip or zstd for .zarr
     /// [default: zstd]
     #[arg(long, value_enum, value_name = "HOW")]
@@ -116,6 +119,7 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
     let rules = OutputRules {
         existing: if args.output.force { Existing::Replace } else { Existing::Refuse },
         inputs: inputs.iter().map(|input| input.path.clone()).collect(),
+        durability: if args.output.sync { Durability::Synced } else { Durability::Cached },
     };
     let out = &args.output.out;
     let output = output(args, rules.clone())?;

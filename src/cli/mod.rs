@@ -74,6 +74,13 @@ pub fn main() -> ExitCode {
 
 /// Prints an error with its causes; gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Most errors tell their cause in their own sentence.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("error: {text}");
     ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
 }

@@ -57,7 +57,7 @@ pub enum MaterializeError {
     },
     /// Space ran out on the way.
     #[error(
-        "{path}: {element}: the disk is full: the output takes {needed} bytes before compression ({source})",
+        "{path}: {element}: no space for the output, which takes {needed} bytes before compression: {source}",
         path = path.display()
     )]
     DiskFull {

@@ -14,5 +14,5 @@ mod target;
 pub mod zarr;
 
 pub use error::MaterializeError;
-pub use options::{Cancel, Existing, Limits, OutputRules};
+pub use options::{Cancel, Durability, Existing, Limits, OutputRules};
 pub use target::{TargetKind, check_target};

@@ -15,13 +15,26 @@ pub enum Existing {
     Replace,
 }
 
-/// What may be overwritten.
+/// When an output counts as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When the system has it, as with any file that is written: a power failure in the next
+    /// moments may lose it.
+    #[default]
+    Cached,
+    /// When the disk has it, which takes as long as the disk does.
+    Synced,
+}
+
+/// How an output takes its place.
 #[derive(Debug, Clone, Default)]
 pub struct OutputRules {
     /// What to do with an output that exists.
     pub existing: Existing,
     /// Files and directories that are never overwritten.
     pub inputs: Vec<PathBuf>,
+    /// When the output is renamed.
+    pub durability: Durability,
 }
 
 /// How much may be in flight at once.

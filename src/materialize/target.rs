@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Existing, MaterializeError, OutputRules};
+use super::{Durability, Existing, MaterializeError, OutputRules};
 
 /// What the output is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +147,10 @@ impl Staged {
     pub fn commit(self) -> Result<(), MaterializeError> {
         // Again: something may have come to stand there meanwhile.
         resolve(&self.target, self.kind, &self.rules)?;
+        let synced = self.rules.durability == Durability::Synced;
+        if synced {
+            sync_all(&self.path).map_err(|source| self.failed("sync", source))?;
+        }
         let renamed = if self.kind == TargetKind::Directory && self.place.exists() {
             // A directory cannot be renamed over one that holds files: swap, and drop the old one
             // with `self`.
@@ -154,7 +158,13 @@ impl Staged {
         } else {
             fs::rename(&self.path, &self.place)
         };
-        renamed.map_err(|source| self.failed("rename", source))
+        renamed.map_err(|source| self.failed("rename", source))?;
+        match self.place.parent() {
+            Some(parent) if synced => fs::File::open(parent)
+                .and_then(|parent| parent.sync_all())
+                .map_err(|source| self.failed("sync the directory of", source)),
+            _ => Ok(()),
+        }
     }
 
     fn failed(&self, doing: &str, source: std::io::Error) -> MaterializeError {
@@ -171,6 +181,16 @@ impl Drop for Staged {
             TargetKind::Directory => fs::remove_dir_all(&self.path),
         };
     }
+}
+
+/// Waits until the disk has a file, or a directory with all that is below it.
+fn sync_all(path: &Path) -> std::io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            sync_all(&entry?.path())?;
+        }
+    }
+    fs::File::open(path)?.sync_all()
 }
 
 /// `.NAME.anncat-XXXX.tmp`, NAME cut where a file name would get too long.
@@ -229,7 +249,11 @@ mod tests {
     use super::*;
 
     fn rules(existing: Existing, inputs: &[&Path]) -> OutputRules {
-        OutputRules { existing, inputs: inputs.iter().map(|path| path.to_path_buf()).collect() }
+        OutputRules {
+            existing,
+            inputs: inputs.iter().map(|path| path.to_path_buf()).collect(),
+            durability: Durability::Synced,
+        }
     }
 
     #[test]

@@ -212,6 +212,10 @@ fn passable(
     region: &Region,
     chunks: &Chunks,
 ) -> Result<Option<(u32, Vec<u8>)>, ReadError> {
+    // A chunk at the edge is stored in full size, which another grid's chunk need not have.
+    if region.len() != chunks.shape.as_slice() {
+        return Ok(None);
+    }
     let Some(stored) = source.stored_chunk(region)? else { return Ok(None) };
     let shuffles = chunks.shuffle_bytes.map(|element_bytes| ChunkFilter::Shuffle { element_bytes });
     let skipped = match (stored.filters.as_slice(), shuffles) {
