@@ -8,8 +8,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,13 +103,13 @@ class Bench:
             start = time.perf_counter()
             child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                      stdout=out, stderr=err, env=self.env)
-            _, status, usage = os.wait4(child.pid, 0)
-            seconds = time.perf_counter() - start
-            child.returncode = os.waitstatus_to_exitcode(status)
+            with peak_of(child.pid) as peak:
+                child.wait()
+                seconds = time.perf_counter() - start
             out.seek(0), err.seek(0)
             if child.returncode != 0:
                 raise RuntimeError(f"{command[0]} ended with {child.returncode}: {err.read().decode()[-2000:]}")
-            return Ran(seconds, usage.ru_maxrss * 1024, out.read().decode())
+            return Ran(seconds, max(peak), out.read().decode())
 
     def anncat(self, *words) -> Ran:
         return self.run(anncat.BIN, *words)
@@ -160,6 +161,28 @@ class Bench:
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
         return path
+
+
+@contextmanager
+def peak_of(pid: int):
+    """A list of the peaks of a running process's resident memory, in bytes.
+
+    What wait4 reports is no use: it counts the memory of the process that forked, which is this one.
+    """
+    peaks, over = [0], threading.Event()
+
+    def watch():
+        while not over.wait(0.01):
+            with suppress(OSError, RuntimeError):
+                peaks.append(int(memory_of(pid, "VmHWM") * MIB))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
 
 
 PRELUDE = """
