@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::array::TextBuf;
 use crate::base::Indexer;
 
-use super::names::{NameLists, duplicate, positions};
+use super::names::{NameHash, NameLists, duplicate, positions};
 use super::options::Join;
 
 /// The joined axis.
@@ -42,18 +44,18 @@ impl JoinedAxis {
                 indexers: vec![indexer; names.of_input.len()],
             });
         }
-        for (number, list) in lists.iter().enumerate() {
-            if let Some(name) = duplicate(list) {
-                let input = names.of_input.iter().position(|&of| of == number).unwrap_or(0);
-                return Err(Ambiguous { input, name: name.to_owned() });
-            }
+        let numbered = lists.par_iter().enumerate();
+        let ambiguous = numbered.find_map_first(|(number, list)| Some((number, duplicate(list)?)));
+        if let Some((number, name)) = ambiguous {
+            let input = names.of_input.iter().position(|&of| of == number).unwrap_or(0);
+            return Err(Ambiguous { input, name: name.to_owned() });
         }
         let joined = match join {
             Join::Inner => intersection(lists),
             Join::Outer => union(lists.iter().map(AsRef::as_ref)),
         };
         let tables: Vec<Indexer> = lists
-            .iter()
+            .par_iter()
             .map(|list| Indexer::new(list.len() as u64, positions(list, &joined)))
             .collect();
         let indexers = names.of_input.iter().map(|&of| tables[of].clone()).collect();
@@ -65,7 +67,7 @@ impl JoinedAxis {
 fn intersection(lists: &[Arc<TextBuf>]) -> TextBuf {
     let mut kept: Vec<&str> = lists[0].iter().collect();
     for list in &lists[1..] {
-        let names: HashSet<&str> = list.iter().collect();
+        let names: HashSet<&str, NameHash> = list.iter().collect();
         kept.retain(|name| names.contains(name));
     }
     kept.into_iter().collect()
@@ -79,7 +81,7 @@ pub(super) fn union<'a>(lists: impl Iterator<Item = &'a TextBuf> + Clone) -> Tex
     if filled.clone().all(|list| list == first) {
         return first.clone();
     }
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_hasher(NameHash::default());
     let mut all: Vec<&str> = Vec::new();
     for list in std::iter::once(first).chain(filled) {
         all.extend(list.iter().filter(|name| seen.insert(*name)));
