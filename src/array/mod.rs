@@ -20,6 +20,7 @@ mod slice;
 mod source;
 mod stacked;
 mod text;
+mod text_columns;
 mod text_ops;
 
 pub use blanked::Blanked;
@@ -36,6 +37,7 @@ pub use slice::Slice;
 pub use source::{Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, read_all, read_vec};
 pub use stacked::Stacked;
 pub use text::{SharedText, TextBuf, TextSource, read_all_text};
+pub use text_columns::TextColumns;
 pub use text_ops::{
     FilledText, FormattedText, GatheredText, LookupText, StackedText, SuffixedText,
 };

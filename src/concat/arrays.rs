@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::anndata::{Elem, Sparse};
-use crate::array::{Cast, Filled, Gathered, SharedArray, Stacked, StackedText};
+use crate::array::{
+    Cast, Filled, Gathered, SharedArray, SharedText, Stacked, StackedText, TextColumns,
+};
 use crate::base::{DType, Indexer};
 
-use super::dtype::{Filled as Promoted, fill_bytes, promote_fill, result_type};
+use super::dtype::{Filled as Promoted, fill_bytes, promote_fill, result_type, smallest};
 use super::error::PlanError;
 use super::input::Source;
 use super::notice::Notice;
@@ -105,20 +107,10 @@ impl Planner<'_> {
         if kinds.iter().all(|&kind| kind == Kind::Dense) {
             return self.stack_dense(shares, axis, path).map(|array| Some(Elem::Dense(array)));
         }
-        let complete =
-            kinds.len() == shares.len() && shares.iter().all(|share| share.other.is_identity());
-        if kinds.iter().all(|&kind| kind == Kind::Text) && complete && axis == Axis::Rows {
-            let parts = shares
-                .iter()
-                .filter_map(|share| match share.elem {
-                    Some(Elem::Text(text)) => Some(Arc::clone(text)),
-                    _ => None,
-                })
-                .collect::<Vec<_>>();
-            let inner = &parts[0].shape()[1..];
-            if parts.iter().all(|part| &part.shape()[1..] == inner) {
-                return Ok(Some(Elem::Text(StackedText::shared(parts))));
-            }
+        if axis == Axis::Rows
+            && let Some(text) = stack_text(shares)
+        {
+            return Ok(Some(Elem::Text(text)));
         }
         let kind = kinds.iter().find(|&&kind| kind != Kind::Dense).unwrap_or(&Kind::Other);
         self.notices.push(Notice::LeftOut {
@@ -212,12 +204,14 @@ impl Planner<'_> {
         let fill = self.options.fill_value.unwrap_or(FillValue::Float(f64::NAN));
         let (stacked, other) = (axis.index(), 1 - axis.index());
         let mut model: Option<&[u64]> = None;
+        let mut model_dtype = None;
         let mut parts = Vec::with_capacity(shares.len());
         let mut has_object = false;
         for (source, share) in self.sources.iter().zip(shares) {
             let Some(Elem::Dense(array)) = share.elem else { continue };
+            model_dtype.get_or_insert(array.dtype());
             check_shape(array.shape(), share, stacked, other)
-                .and_then(|()| check_rest(array.shape(), *model.get_or_insert(array.shape())))
+                .and_then(|()| check_rest(array.shape(), model.get_or_insert(array.shape())))
                 .map_err(|what| PlanError::Shape {
                     file: source.file.to_path_buf(),
                     element: self.at(path),
@@ -231,7 +225,10 @@ impl Planner<'_> {
             shape[other] = share.other.target_len();
             let (part, promoted) = match share.elem {
                 Some(Elem::Dense(array)) => reindex_dense(array, other, &share.other, fill),
-                _ => absent(&shape, other, fill),
+                _ => match model_dtype.filter(|_| model.len() > 2) {
+                    Some(dtype) => absent_deep(&shape, dtype, fill),
+                    None => absent(&shape, other, fill),
+                },
             };
             has_object |= promoted == Promoted::InsteadOfObject;
             parts.push(part);
@@ -249,6 +246,30 @@ impl Planner<'_> {
         let parts = parts.into_iter().map(|part| Cast::shared(part, dtype)).collect();
         Ok(Stacked::shared(parts, stacked))
     }
+}
+
+/// Rows of text one after another, when every input has them and nothing has to be filled.
+fn stack_text(shares: &[ArrayShare<'_>]) -> Option<SharedText> {
+    let mut parts: Vec<SharedText> = Vec::with_capacity(shares.len());
+    for share in shares {
+        let Some(Elem::Text(text)) = share.elem else { return None };
+        if text.shape().len() < 2 || !is_prefix(&share.other) {
+            return None;
+        }
+        let part = TextColumns::shared(Arc::clone(text), share.other.target_len());
+        if parts.first().is_some_and(|first| first.shape()[1..] != part.shape()[1..]) {
+            return None;
+        }
+        parts.push(part);
+    }
+    Some(StackedText::shared(parts))
+}
+
+/// True for the first positions of the source and no others.
+fn is_prefix(indexer: &Indexer) -> bool {
+    indexer.positions().is_none_or(|positions| {
+        positions.iter().enumerate().all(|(target, &source)| source as usize == target)
+    })
 }
 
 /// `Reindexer._apply_to_array`.
@@ -280,6 +301,14 @@ fn absent(shape: &[u64], axis: usize, fill: FillValue) -> (SharedArray, Promoted
         return (Filled::shared(DType::Bool, shape, &[0]), Promoted::As(DType::Bool));
     }
     (filled(shape, fill), Promoted::As(fill.dtype()))
+}
+
+/// What stands for an array of three or more axes, where anndata fails: filled, in the dtype that
+/// the arrays there are need for the fill.
+fn absent_deep(shape: &[u64], dtype: DType, fill: FillValue) -> (SharedArray, Promoted) {
+    let dtype = dtype.promote(smallest(fill));
+    let array = Filled::shared(dtype, shape, &fill_bytes(dtype, fill));
+    (array, Promoted::As(dtype))
 }
 
 fn filled(shape: &[u64], fill: FillValue) -> SharedArray {

@@ -229,10 +229,10 @@ fn unified(types: &[&ColumnType], has_missing: bool) -> Option<ColumnType> {
     let Some(all) = all else { return Some(ColumnType::Object) };
     let mut filled = categories.iter().filter(|category| category.categories.len() > 0).peekable();
     let first = filled.peek().map(|first| Arc::clone(first));
-    if filled.all(|category| category.ordered && category.categories.equals(&all)) {
-        if let Some(first) = first {
-            return Some(ColumnType::Category(first));
-        }
+    if let Some(first) = first
+        && filled.all(|category| category.ordered && category.categories.equals(&all))
+    {
+        return Some(ColumnType::Category(first));
     }
     Some(ColumnType::Object)
 }

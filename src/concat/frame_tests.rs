@@ -107,8 +107,7 @@ fn dtype_name(elem: &Elem) -> String {
         Elem::Nullable(nullable) => match &*nullable.values {
             Elem::Dense(values) if values.dtype() == DType::Bool => "boolean".to_owned(),
             Elem::Dense(values) => {
-                let name = values.dtype().to_string();
-                name.replace("uint", "UInt").replace("int", "Int").replace("UInt", "UInt")
+                values.dtype().to_string().replace("uint", "UInt").replace("int", "Int")
             }
             _ => "string".to_owned(),
         },

@@ -198,11 +198,11 @@ impl<'a> Planner<'a> {
             .collect();
         let path = self.at(axis.name());
         let mut columns = concat_columns(&shares, self.options.join, &path, &mut self.notices)?;
-        if let Some(label) = &self.options.label {
-            if columns.insert(label.clone(), self.label_column()).is_some() {
-                let element = self.at(&format!("{}/{label}", axis.name()));
-                self.notices.push(Notice::LabelReplacesColumn { element });
-            }
+        if let Some(label) = &self.options.label
+            && columns.insert(label.clone(), self.label_column()).is_some()
+        {
+            let element = self.at(&format!("{}/{label}", axis.name()));
+            self.notices.push(Notice::LabelReplacesColumn { element });
         }
         Ok(columns)
     }
