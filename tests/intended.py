@@ -6,11 +6,15 @@ same name, and has a test of its own in test_intended.py. Anything else that dif
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
+from unittest import mock
 
 import anndata as ad
+import awkward as ak
 import numpy as np
 import pandas as pd
+from anndata._core.merge import Reindexer
 from scipy import sparse
 
 RULES = {
@@ -21,7 +25,7 @@ RULES = {
     "nullable-float": "nullable integers with floats are floats with NaN",
     "dense-bool-filled": "a dense array of bools that is filled is float64",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
-    "deep-filled": "an array of three or more dimensions that some inputs lack is filled (outer)",
+    "awkward-filled": "a merged awkward array has None where an input lacks the name",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }
 
@@ -57,11 +61,8 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         adatas = [_x_as_layer(a) for a in adatas]
     _formats(out, adatas, options)
     try:
-        adatas, deep = _take_deep(adatas, options)
-        merged = ad.concat(adatas, **arguments)
-        for mapping, key, value in deep:
-            out.rules.add("deep-filled")
-            getattr(merged, mapping)[key] = value
+        with _awkward_fill(out.rules):
+            merged = ad.concat(adatas, **arguments)
     except Exception as error:  # whatever it is, anncat must fail as well
         out.error = error
         return out
@@ -73,6 +74,21 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
     return out
 
 
+@contextlib.contextmanager
+def _awkward_fill(rules: set[str]):
+    """anndata puts the last entry where a name is missing (it indexes with -1); None is meant."""
+    original = Reindexer._apply_to_awkward
+
+    def fill(self, el, *, axis, fill_value=None):
+        if axis == 0 and not self.no_change and (self.idx == -1).any() and len(el):
+            rules.add("awkward-filled")
+            return ak.pad_none(el, len(el) + 1, axis=0)[self.idx]
+        return original(self, el, axis=axis, fill_value=fill_value)
+
+    with mock.patch.object(Reindexer, "_apply_to_awkward", fill):
+        yield
+
+
 def _x_as_layer(adata: ad.AnnData) -> ad.AnnData:
     """X where anndata knows what to do when some lack it: among the layers (anndata 0.13's rule)."""
     adata = adata.copy()
@@ -80,39 +96,6 @@ def _x_as_layer(adata: ad.AnnData) -> ad.AnnData:
         adata.layers[HELD] = adata.X
         adata.X = None
     return adata
-
-
-def _take_deep(adatas, options):
-    """Arrays of rank 3 and more that some inputs lack, which anndata cannot fill, and their fill."""
-    if options["join"] != "outer":
-        return adatas, []
-    axis = options.get("axis", 0) in (1, "var")
-    mapping = ("obsm", "varm")[axis]
-    deep, copies = [], [a.copy() for a in adatas]
-    for key in {k for a in adatas for k in getattr(a, mapping)}:
-        parts = [getattr(a, mapping).get(key) for a in adatas]
-        held = [p for p in parts if p is not None]
-        if len(held) == len(parts) or not all(isinstance(p, np.ndarray) and p.ndim > 2 for p in held):
-            continue
-        if len({p.shape[2:] for p in held}) > 1:
-            continue
-        width = max(p.shape[1] for p in held)
-        fill = options.get("fill_value", np.nan)
-        blocks = []
-        for adata, part in zip(adatas, parts, strict=True):
-            n = adata.shape[axis]
-            block = np.full((n, width, *held[0].shape[2:]), fill, dtype=np.float64)
-            if part is None:
-                blocks.append(block.astype(np.result_type(held[0].dtype, np.min_scalar_type(fill))))
-                continue
-            if part.shape[1] < width:
-                index = [*range(part.shape[1]), *[-1] * (width - part.shape[1])]
-                part = pd.api.extensions.take(part, np.array(index), axis=1, allow_fill=True, fill_value=fill)
-            blocks.append(part)
-        deep.append((mapping, key, np.concatenate(blocks)))
-        for copy in copies:
-            getattr(copy, mapping).pop(key, None)
-    return (copies, deep) if deep else (adatas, [])
 
 
 def _formats(out: Expected, adatas, options) -> None:
@@ -145,7 +128,7 @@ def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
     """`adata` with what no file can hold replaced by what the rules say."""
     adata.obs = _frame(adata.obs, rules)
     adata.var = _frame(adata.var, rules)
-    for mapping in (adata.layers, adata.obsm, adata.varm):
+    for mapping in (adata.layers, adata.obsm, adata.varm, adata.obsp, adata.varp):
         for key in list(mapping):
             value = mapping[key]
             if isinstance(value, pd.DataFrame):
@@ -194,7 +177,8 @@ def _column(column: pd.Series, rules: set[str]) -> pd.Series:
         values = column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=np.nan)
         return pd.Series(values, index=column.index)
     if isinstance(column.dtype, pd.CategoricalDtype) and _mixed(column.cat.categories):
-        column = column.astype(object)
+        rules.add("mixed-kinds")
+        return column.cat.rename_categories(str)
     if column.dtype != object:
         return column
     missing = column.isna().to_numpy()
