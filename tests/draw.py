@@ -253,7 +253,7 @@ def case(seed: int, formats: str = "mixed") -> Case:
 
 def _inputs(draw: Draw, axis: str, count: int, aligned: str) -> list[ad.AnnData]:
     other_n = int(draw.one([0, 1, 3, 5, 6]))
-    shared = draw.names("g", other_n, 8, duplicates=draw.chance(0.04))
+    shared = draw.names("g", other_n, 8, duplicates=draw.chance(0.12))
     plans = {name: draw.frame_plan() for name in ("obs", "var", "raw")}
     layer_kinds = {k: (draw.one(["dense", "csr", "csc"]), draw.one(NUMBERS)) for k in draw.some(KEYS, 0.25)}
     obsm_kinds = {k: draw.one(["dense", "dense", "csr", "csc", "df", "awk", "cube", "text"]) for k in draw.some(KEYS, 0.25)}

@@ -26,6 +26,7 @@ RULES = {
     "dense-bool-filled": "a dense array of bools that is filled is float64",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
+    "duplicates-equal": "equal duplicated names need no reindex, so elements that some lack are filled",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }
 
@@ -62,7 +63,7 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
     _formats(out, adatas, options)
     try:
         with _awkward_fill(out.rules):
-            merged = ad.concat(adatas, **arguments)
+            merged = _concat(adatas, arguments, out.rules)
     except Exception as error:  # whatever it is, anncat must fail as well
         out.error = error
         return out
@@ -72,6 +73,31 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
             out.formats["X"] = out.formats.pop(f"layers/{HELD}")
     out.adata = _storable(merged, out.rules)
     return out
+
+
+def _concat(adatas, arguments: dict, rules: set[str]) -> ad.AnnData:
+    try:
+        return ad.concat(adatas, **arguments)
+    except pd.errors.InvalidIndexError:
+        other = "obs" if arguments.get("axis", 0) in (1, "var") else "var"
+        names = [getattr(a, f"{other}_names") for a in adatas]
+        if arguments["join"] != "outer" or not all(n.equals(names[0]) for n in names):
+            raise
+        # Equal names need no reindex, whether they are unique or not: so they stand for positions.
+        copies = [a.copy() for a in adatas]
+        for copy in copies:
+            index = getattr(copy, other).index
+            getattr(copy, other).index = pd.Index([f"{i:09}" for i in range(len(index))], name=index.name)
+            for key, value in getattr(copy, f"{other}m").items():
+                if isinstance(value, pd.DataFrame):
+                    value.index = getattr(copy, other).index
+        merged = ad.concat(copies, **arguments)
+        rules.add("duplicates-equal")
+        getattr(merged, other).index = names[0]
+        for value in getattr(merged, f"{other}m").values():
+            if isinstance(value, pd.DataFrame):
+                value.index = names[0]
+        return merged
 
 
 @contextlib.contextmanager

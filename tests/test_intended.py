@@ -1,0 +1,150 @@
+"""Each intended difference from anndata: the table of docs/SEMANTICS.md, one test a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import awkward as ak
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import anncat
+import compare
+import differential
+import intended
+from conftest import small
+
+SEMANTICS = anncat.ROOT / "docs" / "SEMANTICS.md"
+
+
+@pytest.mark.parametrize("name", intended.RULES)
+def test_documented_and_tested(name):
+    assert f"| `{name}` |" in SEMANTICS.read_text()
+    assert f"test_{name.replace('-', '_')}" in globals()
+
+
+def merged(tmp_path: Path, adatas, options, rule: str, warn: str | None = None) -> ad.AnnData:
+    """Writes the inputs, compares the merge with the oracle, and asks that the rule was needed."""
+    paths = []
+    for i, adata in enumerate(adatas):
+        paths.append(tmp_path / f"in{i}.h5ad")
+        differential.write(adata, paths[-1], "h5ad")
+    expected = differential.oracle(paths, options)
+    assert expected.error is None, expected.error
+    assert rule in expected.rules
+    done = anncat.materialize(paths, tmp_path / "out.h5ad", options)
+    if warn is not None:
+        assert warn in done.stderr
+    actual = differential.read(tmp_path / "out.h5ad")
+    compare.equal(expected.adata, actual, sparse_format=expected.sparse_format)
+    return actual
+
+
+def obs(**columns) -> ad.AnnData:
+    n = len(next(iter(columns.values())))
+    return ad.AnnData(obs=pd.DataFrame(columns, index=[f"{id(columns)}_{i}" for i in range(n)]))
+
+
+def test_own_format(tmp_path):
+    out = merged(tmp_path, [small(0, x=sparse.csc_matrix), small(1, x=sparse.csc_matrix)], {"join": "outer"}, "own-format")
+    assert out.X.format == "csc"
+
+
+def test_own_format_can_be_converted(tmp_path):
+    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    for i, path in enumerate(paths):
+        differential.write(small(i, x=sparse.csc_matrix), path, "h5ad")
+    anncat.materialize(paths, tmp_path / "out.h5ad", {"sparse_format": "csr"})
+    assert differential.read(tmp_path / "out.h5ad").X.format == "csr"
+
+
+def test_strings_missing(tmp_path):
+    out = merged(tmp_path, [obs(s=["a", "b"]), obs(t=[1, 2])], {"join": "outer"}, "strings-missing")
+    assert out.obs["s"].dtype == "string"
+    assert out.obs["s"].isna().tolist() == [False, False, True, True]
+
+
+def test_mixed_kinds(tmp_path):
+    out = merged(tmp_path, [obs(s=["a", "b"]), obs(s=[1, 2])], {}, "mixed-kinds", warn="obs/s")
+    assert out.obs["s"].tolist() == ["a", "b", "1", "2"]
+
+
+def test_bools_missing(tmp_path):
+    flags = ad.AnnData(var=pd.DataFrame({"flag": [True, False]}, index=["a", "b"]), obs=pd.DataFrame(index=["x"]))
+    other = ad.AnnData(var=pd.DataFrame(index=["b", "c"]), obs=pd.DataFrame(index=["y"]))
+    out = merged(tmp_path, [flags, other], {"join": "outer", "merge": "first"}, "bools-missing")
+    assert out.var["flag"].dtype == "boolean"
+
+
+def test_nullable_float(tmp_path):
+    out = merged(tmp_path, [obs(n=pd.array([1, None], dtype="Int64")), obs(n=[0.5, 1.5])], {}, "nullable-float")
+    assert out.obs["n"].dtype == np.float64
+
+
+def test_dense_bool_filled(tmp_path):
+    a = ad.AnnData(np.array([[True, False]]), obs=pd.DataFrame(index=["x"]), var=pd.DataFrame(index=["a", "b"]))
+    b = ad.AnnData(np.array([[True, False]]), obs=pd.DataFrame(index=["y"]), var=pd.DataFrame(index=["b", "c"]))
+    out = merged(tmp_path, [a, b], {"join": "outer"}, "dense-bool-filled", warn="X")
+    assert out.X.dtype == np.float64
+
+
+def test_text_filled(tmp_path):
+    a, b = small(0), small(1)
+    a.obsm["t"] = np.array([["u", "v"]] * a.n_obs, dtype=object)
+    out = merged(tmp_path, [a, b], {"join": "outer"}, "text-filled", warn="obsm/t")
+    assert "t" not in out.obsm
+
+
+def test_awkward_filled(tmp_path):
+    a, b = small(0), small(1, genes="cdef")
+    a.varm["awk"] = ak.Array([[1], [2, 3], [], [4]])
+    out = merged(tmp_path, [a, b], {"join": "outer", "merge": "first"}, "awkward-filled")
+    assert ak.to_list(out.varm["awk"]) == [[1], [2, 3], [], [4], None, None]
+
+
+@pytest.mark.parametrize("join", ["inner", "outer"])
+def test_x_in_some(tmp_path, join):
+    a, b = small(0), small(1)
+    b.X = None
+    out = merged(tmp_path, [a, b], {"join": join}, "x-in-some", warn="X")
+    assert (out.X is None) == (join == "inner")
+
+
+def test_duplicates_equal(tmp_path):
+    a, b = small(0, genes="abb"), small(1, genes="abb")
+    a.layers["only"] = a.X.copy()
+    out = merged(tmp_path, [a, b], {"join": "outer"}, "duplicates-equal")
+    assert list(out.var_names) == list("abb")
+    assert out.layers["only"].shape == out.shape
+
+
+CONTRADICTIONS = {
+    "duplicated names to be joined": (lambda a, b: b.var.__setattr__("index", pd.Index(list("bccd"))), "twice"),
+    "a frame against an array": (
+        lambda a, b: (a.obsm.__setitem__("k", a.obs[["n_genes"]]), b.obsm.__setitem__("k", np.ones((b.n_obs, 2)))),
+        "obsm/k",
+    ),
+    "awkward against an array": (
+        lambda a, b: (a.obsm.__setitem__("k", ak.Array([[1]] * a.n_obs)), b.obsm.__setitem__("k", np.ones((b.n_obs, 2)))),
+        "obsm/k",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+def test_contradictions_are_errors(tmp_path, change, says):
+    a, b = small(0), small(1)
+    change(a, b)
+    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    for adata, path in zip((a, b), paths, strict=True):
+        differential.write(adata, path, "h5ad")
+    options = {"join": "outer"}
+    assert differential.oracle(paths, options).error is not None
+    with pytest.raises(anncat.Failed) as failed:
+        anncat.materialize(paths, tmp_path / "out.h5ad", options)
+    assert failed.value.code == 1
+    assert says in failed.value.stderr
+    assert not (tmp_path / "out.h5ad").exists()
