@@ -1,8 +1,8 @@
 //! Values of categories, and what pandas does with lists of them: union, natural order, recoding.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use indexmap::IndexSet;
 
 use crate::anndata::Elem;
@@ -199,13 +199,13 @@ impl Categories {
     /// The categories of lists that mix text, booleans and numbers, as text in the natural order of
     /// the values.
     pub fn mixed(lists: &[&Self]) -> Self {
-        let mut keys: Vec<natsort::Key> = Vec::new();
+        let mut keys: Vec<natsort::Key<'_>> = Vec::new();
         let mut names: IndexSet<String> = IndexSet::new();
         let (numbers, texts): (Vec<&Self>, Vec<&Self>) =
             lists.iter().partition(|list| !matches!(list, Self::Text(_)));
         for list in numbers.into_iter().chain(texts) {
             let text = list.text();
-            let mut fresh: Vec<(natsort::Key, String)> = text
+            let mut fresh: Vec<(natsort::Key<'_>, String)> = text
                 .iter()
                 .zip(list.sort_keys())
                 .filter(|(name, _)| !names.contains(*name))
@@ -222,7 +222,7 @@ impl Categories {
         Self::of_text(natsort::order(keys).into_iter().map(|at| names[at].as_str()))
     }
 
-    fn sort_keys(&self) -> Vec<natsort::Key> {
+    fn sort_keys(&self) -> Vec<natsort::Key<'_>> {
         match self {
             Self::Text(texts) => texts.iter().map(natsort::Key::of_text).collect(),
             Self::Int(_, values) => {
@@ -239,12 +239,7 @@ impl Categories {
     /// For each category its place in `target`, -1 where it has none. A target of text takes
     /// numbers by their text.
     pub fn recoding(&self, target: &Self) -> Arc<[i64]> {
-        if matches!(target, Self::Text(_)) && !matches!(self, Self::Text(_)) && self.len() > 0 {
-            return Self::Text(self.text()).recoding(target);
-        }
-        let places: HashMap<Key<'_>, i64> =
-            target.keys().into_iter().enumerate().map(|(at, key)| (key, at as i64)).collect();
-        self.keys().iter().map(|key| places.get(key).copied().unwrap_or(-1)).collect()
+        Recoder::new(target).table(self)
     }
 
     /// The same categories, in any order.
@@ -320,6 +315,29 @@ impl Categories {
                 Self::Bool(values)
             }
         }
+    }
+}
+
+/// Finds the places of many lists' categories in one list.
+pub(super) struct Recoder<'a> {
+    target: &'a Categories,
+    places: HashMap<Key<'a>, i64>,
+}
+
+impl<'a> Recoder<'a> {
+    /// For codes that are to point into `target`.
+    pub fn new(target: &'a Categories) -> Self {
+        let keys = target.keys().into_iter().enumerate();
+        Self { target, places: keys.map(|(at, key)| (key, at as i64)).collect() }
+    }
+
+    /// As [`Categories::recoding`].
+    pub fn table(&self, list: &Categories) -> Arc<[i64]> {
+        let is_text = |list: &Categories| matches!(list, Categories::Text(_));
+        if is_text(self.target) && !is_text(list) && list.len() > 0 {
+            return self.table(&Categories::Text(list.text()));
+        }
+        list.keys().iter().map(|key| self.places.get(key).copied().unwrap_or(-1)).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::array::{
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
-use super::categories::{Categories, CategoryType};
+use super::categories::{Categories, CategoryType, Recoder};
 use super::column_rule::{Outcome, Unit, concat_rule};
 use super::column_type::ColumnType;
 use super::dtype::nan_bytes;
@@ -221,8 +221,9 @@ impl Builder<'_> {
     fn categorical(&self, category: &CategoryType) -> Result<Elem, ReadError> {
         let dtype = category.code_dtype();
         let missing = vec![0xff; dtype.size_bytes()];
+        let recoder = Recoder::new(&category.categories);
         let parts = self.each(
-            |column| recoded(column, category),
+            |column| recoded(column, &recoder, dtype),
             |len| Filled::shared(dtype, &[len], &missing),
         )?;
         Ok(Elem::Categorical(Categorical {
@@ -294,14 +295,17 @@ const fn widened(dtype: DType) -> DType {
 }
 
 /// The codes of a categorical column under other categories.
-fn recoded(column: &Present<'_>, target: &CategoryType) -> Result<SharedArray, ReadError> {
+fn recoded(
+    column: &Present<'_>,
+    recoder: &Recoder<'_>,
+    dtype: DType,
+) -> Result<SharedArray, ReadError> {
     let (Elem::Categorical(categorical), ColumnType::Category(own)) = (column.elem, &column.own)
     else {
         return Err(unexpected());
     };
     let codes = Arc::clone(&categorical.codes);
-    let table = own.categories.recoding(&target.categories);
-    let dtype = target.code_dtype();
+    let table = recoder.table(&own.categories);
     let unchanged = codes.dtype() == dtype
         && table.iter().enumerate().all(|(code, &target)| code as i64 == target);
     Ok(if unchanged { codes } else { Recoded::shared(codes, table, dtype) })

@@ -3,17 +3,24 @@
 //! The key of a text alternates text and unsigned integers, beginning with text; texts compare by
 //! code point after canonical decomposition. Ties keep their order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use rayon::prelude::*;
 use unicode_normalization::UnicodeNormalization;
 
 /// What one value sorts by.
 #[derive(Debug)]
-pub(super) struct Key(Vec<Piece>);
+pub(super) enum Key<'a> {
+    /// ASCII text, compared where it stands.
+    Ascii(&'a [u8]),
+    /// Anything else, taken apart.
+    Pieces(Vec<Piece>),
+}
 
 /// One element of a key.
-#[derive(Debug)]
-enum Piece {
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
     Text(String),
     /// Decimal digits without leading zeros: integers of any length compare by length, then digits.
     Number(Vec<u8>),
@@ -21,25 +28,80 @@ enum Piece {
     Real(f64),
 }
 
-impl Key {
+impl<'a> Key<'a> {
     /// The key of a text.
-    pub fn of_text(text: &str) -> Self {
-        Self(pieces(text))
+    pub fn of_text(text: &'a str) -> Self {
+        if text.is_ascii() { Self::Ascii(text.as_bytes()) } else { Self::Pieces(pieces(text)) }
     }
 
     /// The key of a number.
     pub fn of_number(number: f64) -> Self {
-        Self(vec![Piece::Text(String::new()), Piece::Real(number)])
+        Self::Pieces(vec![Piece::Text(String::new()), Piece::Real(number)])
+    }
+
+    fn pieces(&self) -> Cow<'_, [Piece]> {
+        match self {
+            Self::Ascii(text) => Cow::Owned(str::from_utf8(text).map(pieces).unwrap_or_default()),
+            Self::Pieces(pieces) => Cow::Borrowed(pieces),
+        }
     }
 
     fn compare(&self, other: &Self) -> Ordering {
-        let (a, b) = (&self.0, &other.0);
+        let (a, b) = match (self, other) {
+            (Self::Ascii(a), Self::Ascii(b)) => return compare_ascii(a, b),
+            _ => (self.pieces(), other.pieces()),
+        };
         a.iter()
-            .zip(b)
+            .zip(b.iter())
             .map(|(a, b)| a.compare(b))
             .find(|ordering| ordering.is_ne())
             .unwrap_or_else(|| a.len().cmp(&b.len()))
     }
+}
+
+/// Walks two texts piece by piece: a run of text (empty where a number comes first), a run of
+/// digits, and so on. The one that ends first is less.
+fn compare_ascii(mut a: &[u8], mut b: &[u8]) -> Ordering {
+    loop {
+        if a.is_empty() || b.is_empty() {
+            return a.len().cmp(&b.len());
+        }
+        let (text_a, text_b) = (split_run(&mut a, Run::Text), split_run(&mut b, Run::Text));
+        let ordering = text_a.cmp(text_b);
+        if ordering.is_ne() {
+            return ordering;
+        }
+        let (number_a, number_b) = (split_run(&mut a, Run::Digits), split_run(&mut b, Run::Digits));
+        if number_a.is_empty() || number_b.is_empty() {
+            return number_a.len().cmp(&number_b.len());
+        }
+        let (digits_a, digits_b) = (significant(number_a), significant(number_b));
+        let ordering = digits_a.len().cmp(&digits_b.len()).then_with(|| digits_a.cmp(digits_b));
+        if ordering.is_ne() {
+            return ordering;
+        }
+    }
+}
+
+/// What a run is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    Digits,
+    Text,
+}
+
+/// Takes the leading run of digits, or of anything else, off a text.
+fn split_run<'a>(text: &mut &'a [u8], run: Run) -> &'a [u8] {
+    let belongs = |byte: &u8| byte.is_ascii_digit() == (run == Run::Digits);
+    let end = text.iter().position(|byte| !belongs(byte)).unwrap_or(text.len());
+    let (run, rest) = text.split_at(end);
+    *text = rest;
+    run
+}
+
+fn significant(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+    &digits[zeros..]
 }
 
 impl Piece {
@@ -66,10 +128,10 @@ impl Piece {
 }
 
 /// The order of natural sorting: a permutation, stable.
-pub(super) fn order(keys: impl IntoIterator<Item = Key>) -> Vec<usize> {
-    let keys: Vec<Key> = keys.into_iter().collect();
+pub(super) fn order<'a>(keys: impl IntoIterator<Item = Key<'a>>) -> Vec<usize> {
+    let keys: Vec<Key<'a>> = keys.into_iter().collect();
     let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by(|&a, &b| keys[a].compare(&keys[b]));
+    order.par_sort_by(|&a, &b| keys[a].compare(&keys[b]));
     order
 }
 
