@@ -1,5 +1,7 @@
 //! Bad command lines and bad inputs: one clear error, the right exit code, nothing left behind.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 mod common;
 
 use std::fs;

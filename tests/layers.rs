@@ -1,5 +1,7 @@
 //! Who may import whom, and how long a file may be. The rules are those of docs/ARCHITECTURE.md.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Mounts: the handshake, what readers see, and every way to end one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 mod common;
 
 use std::fs::{self, File};

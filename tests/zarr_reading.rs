@@ -5,6 +5,8 @@
 //! the test passes and says that it did nothing. `ANNCAT_ZARR_STORES` may list further stores,
 //! separated by `:`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

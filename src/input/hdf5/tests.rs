@@ -159,14 +159,14 @@ fn any_region_of_any_layout_is_what_was_written() {
                 "{name} {region:?}"
             );
         }
-        if let Some(grain) = array.grain() {
-            if grain.iter().zip(&shape).all(|(chunk, len)| chunk <= len) {
-                let region = Region::new(Dims::from_elem(0, shape.len()), grain);
-                let stored = array.stored_chunk(&region).unwrap();
-                let passable = !name.contains("lzf") && !name.contains("fletcher");
-                // A chunk that lzf could not shrink is stored without it.
-                assert!(stored.is_some() || !passable, "{name}");
-            }
+        if let Some(grain) = array.grain()
+            && grain.iter().zip(&shape).all(|(chunk, len)| chunk <= len)
+        {
+            let region = Region::new(Dims::from_elem(0, shape.len()), grain);
+            let stored = array.stored_chunk(&region).unwrap();
+            let passable = !name.contains("lzf") && !name.contains("fletcher");
+            // A chunk that lzf could not shrink is stored without it.
+            assert!(stored.is_some() || !passable, "{name}");
         }
     }
 }

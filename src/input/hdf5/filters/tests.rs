@@ -90,8 +90,10 @@ fn blosc(data: &[u8], width: usize) -> Vec<u8> {
     out
 }
 
-/// Pipelines, each with the sample encoded by it.
-fn cases() -> Vec<(Vec<(i32, Vec<u32>)>, Vec<u8>, usize)> {
+/// Filters by id and their client data, the sample encoded by them, and its length.
+type Case = (Vec<(i32, Vec<u32>)>, Vec<u8>, usize);
+
+fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for len in [1usize, 8, 64, 1000, 4096, 40_003] {
         let data = sample(len);
