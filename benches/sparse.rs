@@ -89,7 +89,7 @@ fn shuffled() -> Indexer {
 
 /// All genes in order, among as many others.
 fn widened() -> Indexer {
-    let among = |target: u32| if target % 2 == 0 { target / 2 } else { MISSING };
+    let among = |target: u32| if target.is_multiple_of(2) { target / 2 } else { MISSING };
     Indexer::new(u64::from(GENES), (0..GENES * 2).map(among).collect::<Vec<_>>())
 }
 
