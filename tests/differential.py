@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anndata as ad
 import h5py
+import numpy as np
 import zarr
 
 import anncat
@@ -62,7 +63,19 @@ def write_inputs(case, directory: Path) -> list[Path]:
 def read(path: Path) -> ad.AnnData:
     """Reads an input or a result as anndata does."""
     with quiet():
-        return ad.read_h5ad(path) if str(path).endswith(".h5ad") else ad.read_zarr(path)
+        if str(path).endswith(".h5ad"):
+            return ad.read_h5ad(path)
+        adata = ad.read_zarr(path)
+        group = zarr.open(str(path), mode="r")
+        if adata.raw is None and adata.n_obs == 0 and "raw" in group:
+            # anndata 0.12 leaves out the raw of a zarr without observations (not that of an h5ad).
+            adata.raw = ad.io.read_elem(group["raw"])
+        for mapping in (adata.obsm, adata.varm):
+            for key, value in mapping.items():
+                if isinstance(getattr(value, "dtype", None), np.dtypes.StringDType):
+                    # What an h5ad gives, to which alone numpy adds missing values.
+                    mapping[key] = value.astype(object)
+        return adata
 
 
 def oracle(paths: list[Path], options: dict) -> intended.Expected:

@@ -26,7 +26,7 @@ RULES = {
     "dense-bool-filled": "a dense array of bools that is filled is float64",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
-    "duplicates-equal": "equal duplicated names need no reindex, so elements that some lack are filled",
+    "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }
 
@@ -78,26 +78,27 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
 def _concat(adatas, arguments: dict, rules: set[str]) -> ad.AnnData:
     try:
         return ad.concat(adatas, **arguments)
-    except pd.errors.InvalidIndexError:
+    except (pd.errors.InvalidIndexError, ValueError):
         other = "obs" if arguments.get("axis", 0) in (1, "var") else "var"
         names = [getattr(a, f"{other}_names") for a in adatas]
-        if arguments["join"] != "outer" or not all(n.equals(names[0]) for n in names):
+        if names[0].is_unique or not all(n.equals(names[0]) for n in names):
             raise
         # Equal names need no reindex, whether they are unique or not: so they stand for positions.
         copies = [a.copy() for a in adatas]
         for copy in copies:
             index = getattr(copy, other).index
-            getattr(copy, other).index = pd.Index([f"{i:09}" for i in range(len(index))], name=index.name)
-            for key, value in getattr(copy, f"{other}m").items():
-                if isinstance(value, pd.DataFrame):
-                    value.index = getattr(copy, other).index
+            _rename(copy, other, pd.Index([f"{i:09}" for i in range(len(index))], name=index.name))
         merged = ad.concat(copies, **arguments)
         rules.add("duplicates-equal")
-        getattr(merged, other).index = names[0]
-        for value in getattr(merged, f"{other}m").values():
-            if isinstance(value, pd.DataFrame):
-                value.index = names[0]
+        _rename(merged, other, names[0].rename(getattr(merged, other).index.name))
         return merged
+
+
+def _rename(adata: ad.AnnData, axis: str, names: pd.Index) -> None:
+    """Gives an axis other names, in place, and the frames that are aligned to it."""
+    frames = [v for v in getattr(adata, f"{axis}m").values() if isinstance(v, pd.DataFrame)]
+    for frame in [getattr(adata, axis), *frames]:
+        frame.index = names
 
 
 @contextlib.contextmanager

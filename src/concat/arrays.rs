@@ -8,7 +8,7 @@ use crate::array::{
 };
 use crate::base::{DType, Indexer};
 
-use super::dtype::{Filled as Promoted, fill_bytes, promote_fill, result_type, smallest};
+use super::dtype::{Filled as Promoted, fill_bytes, promote_fill, result_type};
 use super::error::PlanError;
 use super::input::Source;
 use super::notice::Notice;
@@ -204,12 +204,10 @@ impl Planner<'_> {
         let fill = self.options.fill_value.unwrap_or(FillValue::Float(f64::NAN));
         let (stacked, other) = (axis.index(), 1 - axis.index());
         let mut model: Option<&[u64]> = None;
-        let mut model_dtype = None;
         let mut parts = Vec::with_capacity(shares.len());
         let mut has_object = false;
         for (source, share) in self.sources.iter().zip(shares) {
             let Some(Elem::Dense(array)) = share.elem else { continue };
-            model_dtype.get_or_insert(array.dtype());
             check_shape(array.shape(), share, stacked, other)
                 .and_then(|()| check_rest(array.shape(), model.get_or_insert(array.shape())))
                 .map_err(|what| PlanError::Shape {
@@ -219,16 +217,22 @@ impl Planner<'_> {
                 })?;
         }
         let model: Vec<u64> = model.map_or_else(|| vec![0, 0], <[u64]>::to_vec);
+        let absent_in = shares.iter().position(|share| share.elem.is_none());
+        if let Some(number) = absent_in.filter(|_| model.len() > 2) {
+            let what = format!(
+                "is not there, and an array of {} axes cannot be filled, only a matrix",
+                model.len()
+            );
+            let file = self.sources[number].file.to_path_buf();
+            return Err(PlanError::Shape { file, element: self.at(path), what });
+        }
         for share in shares {
             let mut shape = model.clone();
             shape[stacked] = share.extent;
             shape[other] = share.other.target_len();
             let (part, promoted) = match share.elem {
                 Some(Elem::Dense(array)) => reindex_dense(array, other, &share.other, fill),
-                _ => match model_dtype.filter(|_| model.len() > 2) {
-                    Some(dtype) => absent_deep(&shape, dtype, fill),
-                    None => absent(&shape, other, fill),
-                },
+                _ => absent(&shape, other, fill),
             };
             has_object |= promoted == Promoted::InsteadOfObject;
             parts.push(part);
@@ -301,14 +305,6 @@ fn absent(shape: &[u64], axis: usize, fill: FillValue) -> (SharedArray, Promoted
         return (Filled::shared(DType::Bool, shape, &[0]), Promoted::As(DType::Bool));
     }
     (filled(shape, fill), Promoted::As(fill.dtype()))
-}
-
-/// What stands for an array of three or more axes, where anndata fails: filled, in the dtype that
-/// the arrays there are need for the fill.
-fn absent_deep(shape: &[u64], dtype: DType, fill: FillValue) -> (SharedArray, Promoted) {
-    let dtype = dtype.promote(smallest(fill));
-    let array = Filled::shared(dtype, shape, &fill_bytes(dtype, fill));
-    (array, Promoted::As(dtype))
 }
 
 fn filled(shape: &[u64], fill: FillValue) -> SharedArray {

@@ -75,14 +75,6 @@ pub(super) fn nan_bytes(dtype: DType) -> Vec<u8> {
     fill_bytes(dtype, FillValue::Float(f64::NAN))
 }
 
-/// `numpy.min_scalar_type` of a fill value.
-pub(super) fn smallest(fill: FillValue) -> DType {
-    match fill {
-        FillValue::Int(value) => smallest_int(value),
-        FillValue::Float(value) => smallest_float(value),
-    }
-}
-
 /// `numpy.min_scalar_type` of a float: by range, not by precision.
 const fn smallest_float(value: f64) -> DType {
     let size = value.abs();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::anndata::{Elem, Frame, Mapping, Sparse};
-use crate::base::Indexer;
+use crate::anndata::{Elem, Frame, Mapping, Sparse, SparseBody, SparseFormat};
+use crate::array::Filled;
+use crate::base::{DType, Indexer};
 
 use super::arrays::Planner;
 use super::awkward::{awkward_equal, reindex_awkward};
@@ -125,6 +126,11 @@ impl Planner<'_> {
                     let y = realign_sparse(y, b.indexer, aligned, origin(b))?;
                     Ok(sparse::equal((&x.0, &x.1), (&y.0, &y.1))?)
                 }
+                (Elem::Dense(x), Elem::Sparse(y)) => {
+                    let x = Elem::Dense(reindex_array(x, aligned.axes(), a.indexer));
+                    let (y, _) = realign_sparse(y, b.indexer, aligned, origin(b))?;
+                    Ok(equal::equal(&x, &Elem::Sparse(y))?)
+                }
                 _ => same_aligned(a, b, &index, aligned),
             };
             let Some(value) = choose(strategy, &values, same)? else { continue };
@@ -154,6 +160,14 @@ impl Planner<'_> {
             Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, indexer, index))),
             _ if indexer.is_identity() => Some(elem.clone()),
             Elem::Dense(array) => Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer))),
+            // `_apply_to_sparse` makes a new matrix of what has no rows.
+            Elem::Sparse(sparse) if sparse.shape[0] == 0 => {
+                let columns = match aligned {
+                    Aligned::Rows => sparse.shape[1],
+                    Aligned::Both => indexer.target_len(),
+                };
+                Some(Elem::Sparse(empty_csr([indexer.target_len(), columns])))
+            }
             Elem::Sparse(sparse) => {
                 let origin = self.sources[input].origin(self.at(path));
                 let [rows, columns] = matrix_indexers(sparse, indexer, aligned);
@@ -186,6 +200,20 @@ impl Planner<'_> {
             return Ok(Mapping::new());
         };
         Ok(merge_nested(strategy, &mappings, &mut equal::equal)?)
+    }
+}
+
+/// `scipy.sparse.csr_matrix(shape)`.
+fn empty_csr(shape: [u64; 2]) -> Sparse {
+    Sparse {
+        format: SparseFormat::Csr,
+        shape,
+        dtype: DType::F64,
+        body: SparseBody::Stored {
+            data: Filled::shared(DType::F64, &[0], &[0; 8]),
+            indices: Filled::shared(DType::I32, &[0], &[0; 4]),
+            indptr: Filled::shared(DType::I32, &[shape[0] + 1], &[0; 4]),
+        },
     }
 }
 

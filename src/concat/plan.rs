@@ -62,6 +62,11 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
         Planner { sources: &sources, options, prefix: "", notices: Vec::new(), sparse: Vec::new() };
     let (mut merged, axis) = planner.concat()?;
     merged.raw = planner.concat_raw()?;
+    if merged.n_obs == 0 && merged.raw.take().is_some() {
+        // AnnData takes a `raw` without observations for none.
+        let reason = "the result has no observations".to_owned();
+        planner.notices.push(Notice::LeftOut { element: "/raw".to_owned(), reason });
+    }
     Ok(Plan { merged, sparse: planner.sparse, notices: planner.notices, axis })
 }
 
