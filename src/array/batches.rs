@@ -1,6 +1,8 @@
 //! Splits a region along its first axis, so that what is in flight stays small.
 
-use crate::base::Region;
+use super::ArraySource;
+use super::scratch::with_scratch;
+use crate::base::{ReadError, Region};
 
 /// Bytes that one batch of an intermediate result may take.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -20,4 +22,27 @@ pub(crate) fn batches(region: &Region, element_bytes: usize) -> impl Iterator<It
         let end = (start + step).min(region.range(0).end);
         region.with_range(0, start..end)
     })
+}
+
+/// Fills `out` with `region` of an array that is computed element by element from `source`: `convert`
+/// turns a batch of the source's bytes into as many elements of `target_bytes` each.
+pub(crate) fn read_converted(
+    source: &dyn ArraySource,
+    region: &Region,
+    target_bytes: usize,
+    out: &mut [u8],
+    mut convert: impl FnMut(&[u8], &mut [u8]) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let source_bytes = source.dtype().size_bytes();
+    let mut rest = out;
+    for batch in batches(region, source_bytes) {
+        let elements = batch.num_elements() as usize;
+        let (target, after) = rest.split_at_mut(elements * target_bytes);
+        rest = after;
+        with_scratch(elements * source_bytes, |buffer| {
+            source.read_into(&batch, buffer)?;
+            convert(buffer, target)
+        })?;
+    }
+    Ok(())
 }

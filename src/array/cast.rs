@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use half::f16;
 
-use super::batches::batches;
-use super::scratch::with_scratch;
+use super::batches::read_converted;
 use super::{ArraySource, SharedArray};
 use crate::base::{DType, ReadError, Region};
 
@@ -34,19 +33,10 @@ impl ArraySource for Cast {
     }
 
     fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
-        let source_bytes = self.source.dtype().size_bytes();
-        let mut at = 0;
-        for batch in batches(region, source_bytes) {
-            let elements = batch.num_elements() as usize;
-            let len_bytes = elements * self.dtype.size_bytes();
-            with_scratch(elements * source_bytes, |buffer| {
-                self.source.read_into(&batch, buffer)?;
-                cast_bytes(self.source.dtype(), buffer, self.dtype, &mut out[at..at + len_bytes]);
-                Ok::<(), ReadError>(())
-            })?;
-            at += len_bytes;
-        }
-        Ok(())
+        read_converted(&*self.source, region, self.dtype.size_bytes(), out, |from, to| {
+            cast_bytes(self.source.dtype(), from, self.dtype, to);
+            Ok(())
+        })
     }
 
     fn grain(&self) -> Option<&[u64]> {

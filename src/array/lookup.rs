@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::batches::batches;
+use super::batches::read_converted;
 use super::cast::read_i64;
-use super::scratch::with_scratch;
 use super::{ArraySource, SharedArray};
 use crate::base::{DType, ReadError, Region};
 
@@ -38,24 +37,19 @@ impl ArraySource for Lookup {
     }
 
     fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
-        let code_bytes = self.codes.dtype().size_bytes();
         let element_bytes = self.dtype.size_bytes();
-        let mut targets = out.chunks_exact_mut(element_bytes);
-        for batch in batches(region, code_bytes) {
-            with_scratch(batch.num_elements() as usize * code_bytes, |buffer| {
-                self.codes.read_into(&batch, buffer)?;
-                for (code, target) in read_i64(self.codes.dtype(), buffer).zip(&mut targets) {
-                    let element = if code < 0 {
-                        Some(&self.missing[..])
-                    } else {
-                        self.table.chunks_exact(element_bytes).nth(code as usize)
-                    };
-                    target.copy_from_slice(element.ok_or_else(|| self.past_the_table(code))?);
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
+        read_converted(&*self.codes, region, element_bytes, out, |codes, out| {
+            let codes = read_i64(self.codes.dtype(), codes);
+            for (code, target) in codes.zip(out.chunks_exact_mut(element_bytes)) {
+                let element = if code < 0 {
+                    Some(&self.missing[..])
+                } else {
+                    self.table.chunks_exact(element_bytes).nth(code as usize)
+                };
+                target.copy_from_slice(element.ok_or_else(|| self.past_the_table(code))?);
+            }
+            Ok(())
+        })
     }
 
     fn grain(&self) -> Option<&[u64]> {

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use super::batches::batches;
+use super::batches::read_converted;
 use super::cast::{cast_bytes, read_i64, write_i64};
-use super::scratch::with_scratch;
 use super::{ArraySource, SharedArray};
 use crate::base::{DType, ReadError, Region};
 
@@ -125,18 +124,8 @@ impl ArraySource for Mapped {
     }
 
     fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
-        let source_bytes = self.source.dtype().size_bytes();
-        let mut at = 0;
-        for batch in batches(region, source_bytes) {
-            let elements = batch.num_elements() as usize;
-            let len_bytes = elements * self.dtype.size_bytes();
-            with_scratch(elements * source_bytes, |buffer| {
-                self.source.read_into(&batch, buffer)?;
-                self.convert(buffer, &mut out[at..at + len_bytes])
-            })?;
-            at += len_bytes;
-        }
-        Ok(())
+        let target_bytes = self.dtype.size_bytes();
+        read_converted(&*self.source, region, target_bytes, out, |from, to| self.convert(from, to))
     }
 
     fn grain(&self) -> Option<&[u64]> {
