@@ -49,7 +49,10 @@ def differences(expected, actual, *, sparse_format=None, check_sorted: bool = Tr
     for name in ("layers", "obsm", "varm", "obsp", "varp"):
         _mapping(state, name, dict(getattr(expected, name)), dict(getattr(actual, name)))
     _mapping(state, "uns", expected.uns, actual.uns)
-    if (expected.raw is None) != (actual.raw is None):
+    if not expected.n_obs or not actual.n_obs:
+        # Without rows, raw is there or not by the accident of who reads it (it counts as false).
+        pass
+    elif (expected.raw is None) != (actual.raw is None):
         out.add("raw", f"{_presence(actual.raw)}, should be {_presence(expected.raw)}")
     elif expected.raw is not None:
         _elem(state, "raw/X", expected.raw.X, actual.raw.X)

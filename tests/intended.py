@@ -26,6 +26,7 @@ RULES = {
     "dense-bool-filled": "a dense array of bools that is filled is float64",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
+    "raw-without-rows": "an input without rows keeps its raw, which anndata forgets when it reads zarr",
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }

@@ -121,6 +121,20 @@ def test_duplicates_equal(tmp_path):
     assert out.layers["only"].shape == out.shape
 
 
+def test_raw_without_rows(tmp_path):
+    a, b = small(0), small(1)[:0].copy()
+    paths = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
+    for adata, path in zip((a, b), paths, strict=True):
+        adata.raw = adata.copy()
+        differential.write(adata, path, "zarr3")
+    expected = differential.oracle(paths, {})
+    assert "raw-without-rows" in expected.rules
+    anncat.materialize(paths, tmp_path / "out.h5ad")
+    actual = differential.read(tmp_path / "out.h5ad")
+    assert actual.raw is not None
+    compare.equal(expected.adata, actual, sparse_format=expected.sparse_format)
+
+
 CONTRADICTIONS = {
     "duplicated names to be joined": (lambda a, b: b.var.__setattr__("index", pd.Index(list("bccd"))), "twice"),
     "a frame against an array": (

@@ -1,0 +1,227 @@
+"""The command line: every bad input is one clear error, code 1 (2 for usage), and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import anncat
+import compare
+import differential
+
+
+def refused(*args, code: int = 1, says: str = "", env=None) -> str:
+    """Runs anncat, which must end with `code` and one error; gives what it said."""
+    done = anncat.run(*args, check=False, env=env)
+    assert done.code == code, done.stderr
+    assert "error: " in done.stderr
+    assert "panicked" not in done.stderr
+    assert says in done.stderr, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def _truncate(path):
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+BAD_INPUTS = {
+    "missing": lambda p: p.unlink(),
+    "empty": lambda p: p.write_bytes(b""),
+    "text": lambda p: p.write_text("cell,gene\n1,2\n" * 99),
+    "truncated": _truncate,
+    "a directory": lambda p: (p.unlink(), p.mkdir()),
+}
+
+
+@pytest.mark.parametrize("spoil", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
+@pytest.mark.parametrize("command", ["inspect", "materialize", "mount"])
+def test_bad_input(pair, mnt, tmp_path, command, spoil):
+    spoil(pair[1])
+    before = sorted(os.listdir(tmp_path))
+    tail = {"inspect": [], "materialize": ["-o", tmp_path / "out.h5ad"], "mount": [mnt]}[command]
+    refused(command, *pair, *tail, says="b.h5ad")
+    assert sorted(os.listdir(tmp_path)) == before
+    assert not anncat.is_mounted(mnt) and not os.listdir(mnt)
+
+
+def test_no_anndata(pair, tmp_path):
+    import h5py
+
+    with h5py.File(pair[1], "w") as file:
+        file["x"] = [1, 2]
+    refused("inspect", *pair, says="b.h5ad")
+
+
+def test_no_inputs():
+    assert anncat.run("inspect", check=False).code in (1, 2)
+
+
+@pytest.mark.parametrize("keys", ["A", "A,B,C", "A,A"])
+def test_keys(pair, keys):
+    code = anncat.run("inspect", "--keys", keys, *pair, check=False).code
+    assert code in (1, 2)
+
+
+def test_keys_twice(pair):
+    assert anncat.run("inspect", f"A={pair[0]}", f"A={pair[1]}", check=False).code in (1, 2)
+
+
+@pytest.mark.parametrize("args", [["--join", "left"], ["--axis", "3"], ["--merge", "all"], ["--fill-value", "x"], ["--nonsense"]])
+def test_usage(pair, args):
+    done = anncat.run("inspect", *args, *pair, check=False)
+    assert done.code == 2
+    assert done.stdout == ""
+
+
+def test_output_exists(pair, tmp_path):
+    out = tmp_path / "out.h5ad"
+    out.write_text("precious")
+    refused("materialize", *pair, "-o", out, says="out.h5ad")
+    assert out.read_text() == "precious"
+    anncat.materialize(pair, out, {}, "--force")
+    assert differential.read(out).n_obs == 12
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_output_is_an_input(pair, tmp_path, link):
+    out = pair[0]
+    if link:
+        out = tmp_path / "link.h5ad"
+        out.symlink_to(pair[0])
+    before = pair[0].read_bytes()
+    refused("materialize", *pair, "-o", out, "--force")
+    assert pair[0].read_bytes() == before
+
+
+def test_output_directory_missing(pair, tmp_path):
+    refused("materialize", *pair, "-o", tmp_path / "no" / "out.h5ad")
+
+
+def test_full_disk(pair, tmp_path):
+    """A limit on file sizes stands in for a full disk: an error, and no half of a file."""
+    before = sorted(os.listdir(tmp_path))
+    script = f'ulimit -f 8; exec "$0" materialize "$1" "$2" -o "{tmp_path}/out.h5ad"'
+    done = subprocess.run(["bash", "-c", script, anncat.BIN, *map(str, pair)], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "error: " in done.stderr
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_inspect_json(pair):
+    done = anncat.run("inspect", "--json", "--join", "outer", *pair)
+    assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_from_a_list(pair, tmp_path):
+    listing = tmp_path / "list.txt"
+    listing.write_text("".join(f"{p}\n" for p in pair))
+    anncat.run("materialize", "--from", listing, "-o", tmp_path / "out.h5ad")
+    assert differential.read(tmp_path / "out.h5ad").n_obs == 12
+
+
+def test_keys_in_paths(pair, tmp_path):
+    anncat.run("materialize", "--label", "batch", f"x={pair[0]}", f"y={pair[1]}", "-o", tmp_path / "out.h5ad")
+    expected = differential.oracle(pair, {"label": "batch", "keys": ["x", "y"]})
+    compare.equal(expected.adata, differential.read(tmp_path / "out.h5ad"))
+
+
+@pytest.mark.parametrize("extra", [["--compression", "gzip", "--level", "1"], ["--compression", "lzf"], ["--max-loaded-elems", "5"], ["--memory", "1MiB"]], ids=" ".join)
+def test_output_options(pair, tmp_path, extra):
+    anncat.materialize(pair, tmp_path / "out.h5ad", {"join": "outer"}, *extra)
+    compare.equal(differential.oracle(pair, {"join": "outer"}).adata, differential.read(tmp_path / "out.h5ad"))
+
+
+@pytest.mark.fuse
+class TestMountpoint:
+    def test_missing(self, pair, tmp_path):
+        refused("mount", *pair, tmp_path / "nowhere")
+
+    def test_not_empty(self, pair, mnt):
+        (mnt / "file").write_text("x")
+        refused("mount", *pair, mnt)
+        assert (mnt / "file").read_text() == "x"
+
+    def test_a_zarr_store(self, pair, tmp_path):
+        """The second input, taken for the mountpoint when that was forgotten."""
+        path = tmp_path / "c.zarr"
+        differential.write(differential.read(pair[0]), path, "zarr3")
+        refused("mount", pair[0], path)
+        assert differential.read(path).n_obs == 6
+
+    def test_a_file(self, pair):
+        refused("mount", *pair)
+
+    def test_twice(self, pair, mnt):
+        with anncat.mount(pair, at=mnt) as store:
+            refused("mount", *pair, mnt)
+            assert differential.read(store).n_obs == 12
+
+
+@pytest.mark.fuse
+class TestMount:
+    def test_tools(self, pair, mnt, tmp_path):
+        with anncat.mount(pair, at=mnt) as store:
+            for command in (f"ls -lR {mnt}", f"find {mnt} -type f", f"du -sb {mnt}", f"cp -r {store} {tmp_path}/copy", f"tar cf {tmp_path}/t.tar -C {mnt} merged.zarr"):
+                subprocess.run(command.split(), check=True, stdout=subprocess.DEVNULL)
+            for root, _, files in os.walk(store):
+                for name in files:
+                    path = os.path.join(root, name)
+                    with open(path, "rb") as file:
+                        assert len(file.read()) == os.stat(path).st_size, path
+            with pytest.raises(OSError):
+                (store / "new").write_text("x")
+        assert not anncat.is_mounted(mnt) and not os.listdir(mnt)
+
+    @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+    def test_signals_unmount(self, pair, mnt, sent):
+        process = subprocess.Popen([anncat.BIN, "mount", "--foreground", *map(str, pair), str(mnt)], stderr=subprocess.DEVNULL)
+        try:
+            _wait(lambda: anncat.is_mounted(mnt))
+            process.send_signal(sent)
+            process.wait(20)
+            assert not anncat.is_mounted(mnt)
+        finally:
+            process.kill()
+            process.wait()
+            if anncat.is_mounted(mnt):
+                subprocess.run(["fusermount3", "-uz", str(mnt)])
+
+    def test_killed_then_unmounted(self, pair, mnt):
+        process = subprocess.Popen([anncat.BIN, "mount", "--foreground", *map(str, pair), str(mnt)], stderr=subprocess.DEVNULL)
+        try:
+            _wait(lambda: anncat.is_mounted(mnt))
+            process.kill()
+            process.wait()
+            anncat.run("unmount", mnt)
+            assert not anncat.is_mounted(mnt)
+        finally:
+            if anncat.is_mounted(mnt):
+                subprocess.run(["fusermount3", "-uz", str(mnt)])
+
+    def test_a_changed_source_is_stale(self, pair, mnt):
+        with anncat.mount(pair, at=mnt) as store:
+            time.sleep(0.02)
+            differential.write(differential.read(pair[0]), pair[0], "h5ad")
+            with pytest.raises(OSError) as error:
+                for root, _, files in os.walk(store / "X"):
+                    for name in files:
+                        with open(os.path.join(root, name), "rb") as file:
+                            file.read()
+            assert error.value.errno == 116  # ESTALE
+
+    def test_unmount_of_nothing(self, mnt):
+        refused("unmount", mnt)
+
+
+def _wait(condition, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,24 @@
+"""A fixed range of the differential fuzzer, each way of storing inputs, each face."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import anncat
+import fuzz_semantics
+
+SEEDS = int(os.environ.get("ANNCAT_FUZZ_SEEDS", "100"))
+BATCH = 20
+
+
+@pytest.mark.parametrize("formats", fuzz_semantics.FORMATS)
+@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+def test_seeds(formats, first):
+    faces = ["h5ad", "zarr"] if anncat.SKIP_FUSE else ["all"]
+    for face in faces:
+        tasks = [(seed, formats, face, None) for seed in range(first, min(first + BATCH, SEEDS))]
+        _, bad = fuzz_semantics.run(fuzz_semantics.one_seed, tasks, jobs=1, show=0, quiet=True)
+        told = [f"{r['name']}: {fuzz_semantics.command(r)}\n{r['findings']}" for r in bad]
+        assert not bad, "\n".join(told)

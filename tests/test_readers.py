@@ -1,0 +1,96 @@
+"""What reads the mount and the files: zarr-python, anndata's lazy and backed readers, dask, scanpy."""
+
+from __future__ import annotations
+
+import shutil
+
+import anndata as ad
+import numpy as np
+import pytest
+import zarr
+
+import anncat
+import compare
+import differential
+
+OPTIONS = {"join": "outer", "label": "batch"}
+
+
+@pytest.fixture
+def expected(pair):
+    adata = differential.oracle(pair, OPTIONS).adata
+    # scipy leaves the columns of a row in any order; files of ours have them sorted.
+    adata.X.sort_indices()
+    return adata
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr_python(pair, mnt, expected, version):
+    with anncat.mount(pair, OPTIONS, "--zarr-format", version, at=mnt) as store:
+        group = zarr.open_group(store, mode="r")
+        assert group.metadata.zarr_format == version
+        assert group.metadata.consolidated_metadata is not None
+        np.testing.assert_array_equal(group["X/data"][:], expected.X.data)
+        np.testing.assert_array_equal(group["X/indptr"][2:5], expected.X.indptr[2:5])
+        # Without consolidated metadata, the same is found by listing.
+        plain = zarr.open_group(store, mode="r", use_consolidated=False)
+        assert sorted(plain.keys()) == sorted(group.keys())
+
+
+@pytest.mark.fuse
+def test_shards(pair, mnt, expected):
+    with anncat.mount(pair, OPTIONS, "--chunk-elems", 4, "--shard-size", 64, at=mnt) as store:
+        assert zarr.open_group(store, mode="r")["X/data"].shards is not None
+        compare.equal(expected, differential.read(store))
+
+
+@pytest.mark.fuse
+def test_read_lazy(pair, mnt, expected):
+    with anncat.mount(pair, OPTIONS, at=mnt) as store, differential.quiet():
+        lazy = ad.experimental.read_lazy(store)
+        assert lazy.shape == expected.shape
+        np.testing.assert_array_equal(lazy.X[3:9].compute().toarray(), expected.X[3:9].toarray())
+        compare.equal(expected, lazy.to_memory())
+
+
+@pytest.mark.fuse
+def test_sparse_rows(pair, mnt, expected):
+    with anncat.mount(pair, OPTIONS, at=mnt) as store:
+        x = ad.io.sparse_dataset(zarr.open_group(store, mode="r")["X"])
+        np.testing.assert_array_equal(x[[7, 2]].toarray(), expected.X[[7, 2]].toarray())
+
+
+@pytest.mark.fuse
+def test_copied_store_is_a_store(pair, mnt, tmp_path, expected):
+    with anncat.mount(pair, OPTIONS, at=mnt) as store:
+        shutil.copytree(store, tmp_path / "copy.zarr")
+    compare.equal(expected, differential.read(tmp_path / "copy.zarr"))
+
+
+@pytest.mark.fuse
+def test_scanpy(pair, mnt):
+    import scanpy as sc
+
+    with anncat.mount(pair, OPTIONS, at=mnt) as store:
+        adata = differential.read(store)
+    sc.pp.normalize_total(adata)
+    sc.pp.log1p(adata)
+    sc.pp.pca(adata, n_comps=2)
+    assert adata.obsm["X_pca"].shape == (adata.n_obs, 2)
+
+
+def test_backed(pair, tmp_path, expected):
+    out = tmp_path / "out.h5ad"
+    anncat.materialize(pair, out, OPTIONS)
+    backed = ad.read_h5ad(out, backed="r")
+    np.testing.assert_array_equal(backed.X[2:7].toarray(), expected.X[2:7].toarray())
+    backed.file.close()
+
+
+def test_file_can_be_an_input(pair, tmp_path):
+    """What anncat writes, anncat merges again."""
+    anncat.materialize(pair, tmp_path / "one.h5ad", OPTIONS)
+    anncat.materialize(pair, tmp_path / "two.zarr", OPTIONS)
+    both = [tmp_path / "one.h5ad", tmp_path / "two.zarr"]
+    assert not differential.check(both, {"index_unique": "-"}, ["h5ad", "zarr"], tmp_path)
