@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::anndata::{Elem, Sparse};
 use crate::array::{
-    Cast, Filled, Gathered, SharedArray, SharedText, Stacked, StackedText, TextColumns,
+    Cast, Filled, FilledText, Gathered, SharedArray, SharedText, Stacked, StackedText, TextColumns,
 };
 use crate::base::{DType, Indexer};
 
@@ -252,21 +252,30 @@ impl Planner<'_> {
     }
 }
 
-/// Rows of text one after another, when every input has them and nothing has to be filled.
+/// Rows of text one after another, when nothing has to be filled: inputs without rows may lack them.
 fn stack_text(shares: &[ArrayShare<'_>]) -> Option<SharedText> {
     let mut parts: Vec<SharedText> = Vec::with_capacity(shares.len());
     for share in shares {
-        let Some(Elem::Text(text)) = share.elem else { return None };
-        if text.shape().len() < 2 || !is_prefix(&share.other) {
+        let text = match share.elem {
+            Some(Elem::Text(text)) if text.shape().len() >= 2 => text,
+            None if share.extent == 0 => continue,
+            _ => return None,
+        };
+        let width = share.other.target_len();
+        let part = if share.extent == 0 {
+            let rest = &text.shape()[2..];
+            FilledText::shared(&[&[0, width], rest].concat(), "")
+        } else if is_prefix(&share.other) {
+            TextColumns::shared(Arc::clone(text), width)
+        } else {
             return None;
-        }
-        let part = TextColumns::shared(Arc::clone(text), share.other.target_len());
+        };
         if parts.first().is_some_and(|first| first.shape()[1..] != part.shape()[1..]) {
             return None;
         }
         parts.push(part);
     }
-    Some(StackedText::shared(parts))
+    (!parts.is_empty()).then(|| StackedText::shared(parts))
 }
 
 /// True for the first positions of the source and no others.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use indexmap::IndexSet;
 
-use crate::anndata::Elem;
+use crate::anndata::{Elem, Nullable};
 use crate::array::cast::cast_bytes;
-use crate::array::{MemoryArray, MemoryText, TextBuf, push_python_str, read_all, read_all_text};
+use crate::array::{
+    Filled, MemoryArray, MemoryText, TextBuf, push_python_str, read_all, read_all_text,
+};
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
@@ -27,6 +29,25 @@ pub(super) enum Categories {
     Bool(Vec<bool>),
 }
 
+/// How pandas holds text: as Python's strings, or in its own dtype for text with missing values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextKind {
+    /// `object`
+    Object,
+    /// `string`
+    Str,
+}
+
+impl TextKind {
+    /// How the categories of a file are held.
+    pub const fn of(categories: &Elem) -> Self {
+        match categories {
+            Elem::Nullable(_) => Self::Str,
+            _ => Self::Object,
+        }
+    }
+}
+
 /// A `CategoricalDtype`.
 #[derive(Debug, Clone)]
 pub(super) struct CategoryType {
@@ -34,6 +55,8 @@ pub(super) struct CategoryType {
     pub categories: Categories,
     /// Whether their order means something.
     pub ordered: bool,
+    /// How pandas holds categories of text.
+    pub text: TextKind,
 }
 
 /// The categories as text: numbers as Python's `str` writes them.
@@ -364,7 +387,19 @@ impl CategoryType {
         if self.ordered || other.ordered {
             return self.ordered == other.ordered && self.categories.equals(&other.categories);
         }
-        self.categories.same_set(&other.categories)
+        self.text == other.text && self.categories.same_set(&other.categories)
+    }
+
+    /// The categories as an element of a result.
+    pub fn elem(&self) -> Elem {
+        let categories = self.categories.elem();
+        match (self.text, &self.categories) {
+            (TextKind::Str, Categories::Text(texts)) => Elem::Nullable(Nullable {
+                values: Box::new(categories),
+                mask: Filled::shared(DType::Bool, &[texts.len() as u64], &[0]),
+            }),
+            _ => categories,
+        }
     }
 
     /// The dtype of codes for these categories (`coerce_indexer_dtype`).

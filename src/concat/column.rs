@@ -228,7 +228,7 @@ impl Builder<'_> {
         )?;
         Ok(Elem::Categorical(Categorical {
             codes: Stacked::shared(parts, 0),
-            categories: Box::new(category.categories.elem()),
+            categories: Box::new(category.elem()),
             ordered: category.ordered,
         }))
     }

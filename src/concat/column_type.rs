@@ -6,7 +6,7 @@ use crate::anndata::Elem;
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
-use super::categories::{Categories, CategoryType};
+use super::categories::{Categories, CategoryType, TextKind};
 use super::dtype::result_type;
 
 /// The pandas dtype of a column.
@@ -33,6 +33,7 @@ impl ColumnType {
             Elem::Categorical(categorical) => Self::Category(Arc::new(CategoryType {
                 categories: Categories::read(&categorical.categories)?,
                 ordered: categorical.ordered,
+                text: TextKind::of(&categorical.categories),
             })),
             Elem::Nullable(nullable) => match &*nullable.values {
                 Elem::Dense(values) => Self::Masked(values.dtype()),

@@ -13,7 +13,7 @@ use crate::base::{DType, ReadError, Region};
 use crate::tree::{FieldValues, RecordArray};
 
 use super::awkward::{AwkwardError, awkward_equal};
-use super::categories::Categories;
+use super::categories::{Categories, TextKind};
 use super::missing::mask_of;
 use super::names::index_text;
 use super::number::Number;
@@ -159,6 +159,9 @@ fn nullables(a: &Nullable, b: &Nullable) -> Result<bool, ReadError> {
 /// Categoricals of equal dtype with the same values.
 fn categoricals(a: &Categorical, b: &Categorical) -> Result<bool, ReadError> {
     if a.ordered != b.ordered || a.codes.shape() != b.codes.shape() {
+        return Ok(false);
+    }
+    if TextKind::of(&a.categories) != TextKind::of(&b.categories) {
         return Ok(false);
     }
     let (mine, theirs) = (Categories::read(&a.categories)?, Categories::read(&b.categories)?);

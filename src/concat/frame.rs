@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::anndata::{Elem, Frame};
 use crate::base::{DType, ReadError};
 
-use super::categories::{Categories, CategoryType};
+use super::categories::{Categories, CategoryType, TextKind};
 use super::column::{Present, Share, concat_column};
 use super::column_type::ColumnType;
 use super::notice::Notice;
@@ -224,7 +224,11 @@ fn unified(types: &[&ColumnType], has_missing: bool) -> Option<ColumnType> {
             // Categories that mix text and numbers cannot be written as such.
             None => Categories::mixed(&lists),
         };
-        return Some(ColumnType::Category(Arc::new(CategoryType { categories, ordered: false })));
+        return Some(ColumnType::Category(Arc::new(CategoryType {
+            categories,
+            ordered: false,
+            text: TextKind::Object,
+        })));
     }
     let Some(all) = all else { return Some(ColumnType::Object) };
     let mut filled = categories.iter().filter(|category| category.categories.len() > 0).peekable();
