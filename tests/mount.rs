@@ -122,6 +122,7 @@ fn sizes_are_true_and_any_range_is_the_same_slice() {
     for args in [
         &["--chunk-elems", "7", "--chunk-rows", "3"][..],
         &["--zarr-format", "2"],
+        &["--page-cache", "computed", "--chunk-elems", "7", "--chunk-rows", "3"],
         &["--shard-size", "1KiB", "--chunk-elems", "7", "--chunk-rows", "3"],
     ] {
         let mountpoint = Mountpoint::new();

@@ -35,6 +35,12 @@ pub trait ArraySource: Debug + Send + Sync {
         None
     }
 
+    /// True when reading is no more than copying bytes that are stored as they are, so that keeping
+    /// a second copy of them gains little. False by default.
+    fn is_stored_as_is(&self) -> bool {
+        false
+    }
+
     /// The encoded bytes of `region`, when it is exactly one stored chunk and no element needs to
     /// change; `None` otherwise (the default).
     ///

@@ -127,6 +127,10 @@ impl ArraySource for Stacked {
         self.parts[0].grain()
     }
 
+    fn is_stored_as_is(&self) -> bool {
+        self.axis == 0 && self.parts.iter().all(|part| part.is_stored_as_is())
+    }
+
     fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
         let mut touched = self.touched(region);
         match (touched.next(), touched.next()) {

@@ -16,7 +16,7 @@ use super::daemon::{self, Handshake, Outcome, Side};
 use super::inputs::{InputArgs, KeyedInput};
 use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_size};
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
-use crate::fuse::{self, Access, Export, MountOptions, Mounted};
+use crate::fuse::{self, Access, Export, MountOptions, Mounted, PageCache};
 
 /// Name of the store in the mountpoint.
 const STORE: &str = "merged.zarr";
@@ -83,12 +83,23 @@ struct ServingArgs {
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// What the kernel keeps of what was read: with `computed`, what the inputs hold uncompressed
+    /// is read from them each time, which is faster for data that are read once or do not fit in
+    /// memory twice
+    #[arg(long, value_enum, default_value = "all", value_name = "WHAT")]
+    page_cache: PageCacheArg,
     /// Let other users read the mount, too
     #[arg(long)]
     allow_other: bool,
     /// Append messages of the background process to FILE
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PageCacheArg {
+    All,
+    Computed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -158,6 +169,10 @@ fn serve(
     if let Some(threads) = args.serving.threads {
         mount_options.threads = threads.into();
     }
+    mount_options.page_cache = match args.serving.page_cache {
+        PageCacheArg::All => PageCache::All,
+        PageCacheArg::Computed => PageCache::Computed,
+    };
     if args.serving.allow_other {
         mount_options.access = Access::Everyone;
     }

@@ -85,6 +85,12 @@ pub trait Face: Send + Sync {
     /// # Errors
     /// Those of the sources.
     fn read_at(&self, file: EntryId, at: u64, out: &mut [u8]) -> Result<usize, ReadError>;
+
+    /// True when reading a file is no more than copying what an input holds, so that whoever keeps
+    /// what it has read keeps it twice. False by default.
+    fn is_stored_as_is(&self, _file: EntryId) -> bool {
+        false
+    }
 }
 
 /// Why a tree cannot be presented.

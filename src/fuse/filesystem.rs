@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
-    AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
-    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
-    ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+    AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
+    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 
 use crate::face::{Entry, EntryId, EntryKind, Face};
 
-use super::Export;
 use super::errno::{Refusal, guard};
+use super::{Export, PageCache};
 
 /// How long the kernel may believe what it was told: nothing changes while the mount stands.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -32,6 +32,7 @@ const READAHEAD_BYTES: u32 = 1 << 20;
 pub struct FaceFs {
     exports: Vec<Placed>,
     attr: Template,
+    page_cache: PageCache,
 }
 
 /// An export and the inode before its first.
@@ -55,7 +56,7 @@ enum Target<'a> {
 }
 
 impl FaceFs {
-    pub fn new(exports: Vec<Export>, modified: SystemTime) -> Self {
+    pub fn new(exports: Vec<Export>, modified: SystemTime, page_cache: PageCache) -> Self {
         let mut base = TOP;
         let exports = exports
             .into_iter()
@@ -67,7 +68,7 @@ impl FaceFs {
             .collect();
         // SAFETY: both calls only return numbers of this process and cannot fail.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-        Self { exports, attr: Template { uid, gid, modified } }
+        Self { exports, attr: Template { uid, gid, modified }, page_cache }
     }
 
     fn target(&self, inode: u64) -> Result<Target<'_>, Refusal> {
@@ -117,6 +118,17 @@ impl FaceFs {
             Target::Top => Err(Refusal::Wrong(Errno::EISDIR)),
             Target::Entry(placed, id) => Ok(placed.face.read_at(id, at, out)?),
         }
+    }
+
+    /// How a file is read when it was opened by a request of its own.
+    fn open_flags(&self, inode: u64) -> Result<FopenFlags, Refusal> {
+        let as_is = match self.target(inode)? {
+            Target::Top => false,
+            Target::Entry(placed, id) => placed.face.is_stored_as_is(id),
+        };
+        let reading =
+            if as_is { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::FOPEN_KEEP_CACHE };
+        Ok(reading | FopenFlags::FOPEN_NOFLUSH)
     }
 
     /// Gives the entries of a directory from an offset on, until `add` is full. `add` gets the next
@@ -219,8 +231,12 @@ thread_local! {
 
 impl Filesystem for FaceFs {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let opening = match self.page_cache {
+            PageCache::All => InitFlags::FUSE_NO_OPEN_SUPPORT,
+            PageCache::Computed => InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
+        };
         for flag in [
-            InitFlags::FUSE_NO_OPEN_SUPPORT,
+            opening,
             InitFlags::FUSE_NO_OPENDIR_SUPPORT,
             InitFlags::FUSE_PARALLEL_DIROPS,
             InitFlags::FUSE_DO_READDIRPLUS,
@@ -262,12 +278,17 @@ impl Filesystem for FaceFs {
         }
     }
 
-    fn open(&self, _request: &Request, _inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        // With NO_OPEN_SUPPORT, ENOSYS means: never ask again, and keep pages. Only the first open
-        // of a mount gets here, and the kernel has refused writers already (the mount is
-        // read-only).
-        let _ = flags;
-        reply.error(Errno::ENOSYS);
+    fn open(&self, _request: &Request, inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        // The kernel has refused writers already: the mount is read-only.
+        match self.page_cache {
+            // With NO_OPEN_SUPPORT this means: never ask again, and keep pages. Only the first open
+            // of a mount gets here.
+            PageCache::All => reply.error(Errno::ENOSYS),
+            PageCache::Computed => match guard("open", inode.0, || self.open_flags(inode.0)) {
+                Ok(flags) => reply.opened(FileHandle(0), flags),
+                Err(errno) => reply.error(errno),
+            },
+        }
     }
 
     fn opendir(&self, _request: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {

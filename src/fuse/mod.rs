@@ -37,6 +37,17 @@ pub enum Access {
     Everyone,
 }
 
+/// What the kernel keeps of what was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PageCache {
+    /// Everything. Files are opened without a request.
+    #[default]
+    All,
+    /// What was computed. Files that are stored as they are in the inputs are copied from there at
+    /// each read: faster the first time, slower when small pieces are read again and again.
+    Computed,
+}
+
 /// How to mount.
 #[derive(Debug, Clone)]
 pub struct MountOptions {
@@ -44,13 +55,20 @@ pub struct MountOptions {
     pub threads: usize,
     /// Who may read.
     pub access: Access,
+    /// What the kernel keeps.
+    pub page_cache: PageCache,
     /// Modification time of every file.
     pub modified: SystemTime,
 }
 
 impl Default for MountOptions {
     fn default() -> Self {
-        Self { threads: default_threads(), access: Access::Owner, modified: SystemTime::now() }
+        Self {
+            threads: default_threads(),
+            access: Access::Owner,
+            page_cache: PageCache::All,
+            modified: SystemTime::now(),
+        }
     }
 }
 

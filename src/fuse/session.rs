@@ -102,7 +102,7 @@ pub fn mount(
         Access::Everyone => SessionACL::All,
     };
     config.n_threads = Some(options.threads.max(1));
-    let filesystem = FaceFs::new(exports, options.modified);
+    let filesystem = FaceFs::new(exports, options.modified, options.page_cache);
     let session = Session::new(filesystem, &mountpoint, &config).map_err(|source| {
         if source.kind() == io::ErrorKind::NotFound {
             MountError::NoHelper

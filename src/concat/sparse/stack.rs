@@ -119,6 +119,17 @@ fn touched(starts: &[u64], range: Range<u64>) -> impl Iterator<Item = (usize, Ra
         })
 }
 
+/// True when the plain array of every part that has entries is stored as it is.
+fn all_as_is<'a>(
+    parts: &'a [Arc<dyn Part>],
+    plain: impl Fn(&'a dyn Part) -> Option<&'a SharedArray>,
+) -> bool {
+    parts
+        .iter()
+        .filter(|part| part.nnz() > 0)
+        .all(|part| plain(part.as_ref()).is_some_and(|array| array.is_stored_as_is()))
+}
+
 /// `data` of a stack.
 #[derive(Debug)]
 struct StackedValues(Arc<Stack>);
@@ -140,6 +151,10 @@ impl ArraySource for StackedValues {
 
     fn grain(&self) -> Option<&[u64]> {
         self.0.parts.iter().find_map(|part| part.plain_values()?.grain())
+    }
+
+    fn is_stored_as_is(&self) -> bool {
+        all_as_is(&self.0.parts, |part| part.plain_values())
     }
 
     fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
@@ -173,6 +188,11 @@ impl ArraySource for StackedMinors {
     fn grain(&self) -> Option<&[u64]> {
         let to = self.0.index_type;
         self.0.parts.iter().find_map(|part| part.plain_minors(to)?.grain())
+    }
+
+    fn is_stored_as_is(&self) -> bool {
+        let to = self.0.index_type;
+        all_as_is(&self.0.parts, |part| part.plain_minors(to))
     }
 
     fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {

@@ -379,6 +379,20 @@ impl Face for ZarrFace {
             _ => Ok(0),
         }
     }
+
+    fn is_stored_as_is(&self, file: EntryId) -> bool {
+        match self.locate(file) {
+            Some((_, ZarrNode { content: Content::Array(array), .. }, Place::Chunk(_))) => {
+                match &array.body {
+                    Body::Blocks { array: source, .. } | Body::Shards { array: source, .. } => {
+                        source.is_stored_as_is()
+                    }
+                    Body::Text { .. } | Body::Literal(_) => false,
+                }
+            }
+            _ => false,
+        }
+    }
 }
 
 /// How many of `wanted` bytes there are from `at` on.

@@ -111,6 +111,11 @@ impl Chunked {
         self.pipeline.is_none() || !self.fill.is_empty()
     }
 
+    /// True when chunks are stored as they are.
+    pub(super) fn is_unfiltered(&self) -> bool {
+        self.pipeline.as_ref().is_some_and(Pipeline::is_empty)
+    }
+
     /// Bytes of one decoded chunk.
     fn chunk_bytes(&self) -> usize {
         self.grid.chunk.iter().product::<u64>() as usize * self.element_bytes
@@ -152,7 +157,7 @@ impl Chunked {
             jobs.push((part, target));
             rest = after;
         }
-        if self.pipeline.as_ref().is_some_and(Pipeline::is_empty) {
+        if self.is_unfiltered() {
             return self.read_plain(jobs);
         }
         match jobs.as_mut_slice() {

@@ -38,6 +38,10 @@ impl ArraySource for FixedArray {
         self.storage.grain()
     }
 
+    fn is_stored_as_is(&self) -> bool {
+        self.swap_bytes <= 1 && self.storage.is_stored_as_is()
+    }
+
     fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
         if self.swap_bytes > 1 { Ok(None) } else { self.storage.stored_chunk(region) }
     }

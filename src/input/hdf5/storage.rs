@@ -142,6 +142,16 @@ impl Storage {
         }
     }
 
+    /// True when elements lie in the file one after another, or nearly so: contiguous, or in
+    /// unfiltered chunks along the only axis.
+    pub(super) fn is_stored_as_is(&self) -> bool {
+        match &self.layout {
+            Layout::Contiguous(_) => true,
+            Layout::Chunked(chunked) => self.shape.len() == 1 && chunked.is_unfiltered(),
+            _ => false,
+        }
+    }
+
     /// The stored bytes of the chunk that `region` is, if it is one.
     pub(super) fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
         match &self.layout {
