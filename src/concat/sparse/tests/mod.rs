@@ -2,6 +2,7 @@
 
 mod economy;
 mod faults;
+mod library;
 mod merge;
 mod stacks;
 
