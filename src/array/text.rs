@@ -49,6 +49,11 @@ impl TextBuf {
         Self::default()
     }
 
+    /// Makes room for so many more strings, whatever their lengths.
+    pub fn reserve(&mut self, additional: usize) {
+        self.ends.reserve(additional);
+    }
+
     /// Appends one string.
     pub fn push(&mut self, text: &str) {
         self.bytes.push_str(text);

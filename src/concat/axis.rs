@@ -1,15 +1,15 @@
 //! Joining the axis that is not concatenated: which names the result has, and where each input's
 //! positions are among them (`merge_indices`, `gen_reindexer`).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::array::TextBuf;
-use crate::base::Indexer;
+use crate::base::{Indexer, indexer::MISSING};
 
-use super::names::{NameHash, NameLists, duplicate, positions};
+use super::names::NameLists;
+use super::numbering::Numbering;
 use super::options::Join;
 
 /// The joined axis.
@@ -44,33 +44,55 @@ impl JoinedAxis {
                 indexers: vec![indexer; names.of_input.len()],
             });
         }
-        let numbered = lists.par_iter().enumerate();
-        let ambiguous = numbered.find_map_first(|(number, list)| Some((number, duplicate(list)?)));
+        let mut numbering = Numbering::default();
+        let numbered: Vec<Vec<u32>> = lists.iter().map(|list| numbering.of(list)).collect();
+        let ambiguous = numbered
+            .par_iter()
+            .enumerate()
+            .find_map_first(|(number, list)| Some((number, numbering.duplicate(list)?)));
         if let Some((number, name)) = ambiguous {
             let input = names.of_input.iter().position(|&of| of == number).unwrap_or(0);
             return Err(Ambiguous { input, name: name.to_owned() });
         }
-        let joined = match join {
-            Join::Inner => intersection(lists),
-            Join::Outer => union(lists.iter().map(AsRef::as_ref)),
+        let order = match join {
+            Join::Inner => intersection(&numbered, numbering.names.len()),
+            Join::Outer => union_order(&numbering, &numbered),
         };
-        let tables: Vec<Indexer> = lists
+        let mut targets = vec![MISSING; numbering.names.len()];
+        for (target, &number) in order.iter().enumerate() {
+            targets[number as usize] = target as u32;
+        }
+        let tables: Vec<Indexer> = numbered
             .par_iter()
-            .map(|list| Indexer::new(list.len() as u64, positions(list, &joined)))
+            .map(|list| Indexer::new(list.len() as u64, positions(list, &targets, order.len())))
             .collect();
         let indexers = names.of_input.iter().map(|&of| tables[of].clone()).collect();
+        let joined: TextBuf =
+            order.iter().map(|&number| numbering.names[number as usize]).collect();
         Ok(Self { names: Arc::new(joined), indexers })
     }
 }
 
-/// `Index.intersection`, folded: what all have, in the order of the first.
-fn intersection(lists: &[Arc<TextBuf>]) -> TextBuf {
-    let mut kept: Vec<&str> = lists[0].iter().collect();
-    for list in &lists[1..] {
-        let names: HashSet<&str, NameHash> = list.iter().collect();
-        kept.retain(|name| names.contains(name));
+/// pandas' `Index.get_indexer`: where in a list, whose names are unique, each name of the joined
+/// axis is. `targets` has the place of each name on the joined axis.
+fn positions(list: &[u32], targets: &[u32], joined_len: usize) -> Vec<u32> {
+    let mut positions = vec![MISSING; joined_len];
+    for (position, &number) in list.iter().enumerate() {
+        if let Some(slot) = positions.get_mut(targets[number as usize] as usize) {
+            *slot = position as u32;
+        }
     }
-    kept.into_iter().collect()
+    positions
+}
+
+/// `Index.intersection`, folded: what all have, in the order of the first.
+fn intersection(lists: &[Vec<u32>], num_names: usize) -> Vec<u32> {
+    let mut counts = vec![0_usize; num_names];
+    for &number in lists.iter().flatten() {
+        counts[number as usize] += 1;
+    }
+    let first = lists.first().map_or(&[][..], Vec::as_slice);
+    first.iter().copied().filter(|&number| counts[number as usize] == lists.len()).collect()
 }
 
 /// `Index.union`, folded: sorted by code point, but as it is where all that are not empty are equal.
@@ -81,14 +103,23 @@ pub(super) fn union<'a>(lists: impl Iterator<Item = &'a TextBuf> + Clone) -> Tex
     if filled.clone().all(|list| list == first) {
         return first.clone();
     }
-    let mut seen = HashSet::with_hasher(NameHash::default());
-    let mut all: Vec<&str> = Vec::new();
-    for list in std::iter::once(first).chain(filled) {
-        all.extend(list.iter().filter(|name| seen.insert(*name)));
+    let mut numbering = Numbering::default();
+    let numbered: Vec<Vec<u32>> =
+        std::iter::once(first).chain(filled).map(|list| numbering.of(list)).collect();
+    union_order(&numbering, &numbered)
+        .into_iter()
+        .map(|number| numbering.names[number as usize])
+        .collect()
+}
+
+/// The order of all names in the union of lists, no two of which are equal.
+fn union_order(numbering: &Numbering<'_>, lists: &[Vec<u32>]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..numbering.names.len() as u32).collect();
+    if lists.iter().filter(|list| !list.is_empty()).count() > 1 {
+        // UTF-8 sorts as code points do.
+        order.sort_unstable_by_key(|&number| numbering.names[number as usize]);
     }
-    // UTF-8 sorts as code points do.
-    all.sort_unstable();
-    all.into_iter().collect()
+    order
 }
 
 /// The name of an index made of others: theirs when they all have it
@@ -103,7 +134,6 @@ pub(super) fn shared_name<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::indexer::MISSING;
 
     fn joined(inputs: &[&[&str]], join: Join) -> Vec<String> {
         let axis = JoinedAxis::new(&NameLists::of(inputs), join).unwrap();

@@ -39,6 +39,7 @@ mod names;
 mod natsort;
 mod notice;
 mod number;
+mod numbering;
 mod options;
 mod other_axis;
 mod plan;

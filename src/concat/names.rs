@@ -1,6 +1,6 @@
 //! Names along an axis: read once, and kept once however many inputs share them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::anndata::{Elem, Frame};
 use crate::array::{FormattedText, LookupText, SharedText, TextBuf, read_all_text};
-use crate::base::{ReadError, indexer::MISSING};
+use crate::base::ReadError;
 
 use super::categories::category_text;
 
@@ -121,17 +121,4 @@ impl Hasher for NameHasher {
     fn finish(&self) -> u64 {
         self.0
     }
-}
-
-/// The first name that stands twice.
-pub(super) fn duplicate(names: &TextBuf) -> Option<&str> {
-    let mut seen = HashSet::with_capacity_and_hasher(names.len(), NameHash::default());
-    names.iter().find(|name| !seen.insert(*name))
-}
-
-/// pandas' `Index.get_indexer`: where each of `target` is in `source`, whose names are unique.
-pub(super) fn positions(source: &TextBuf, target: &TextBuf) -> Vec<u32> {
-    let at: HashMap<&str, u32, NameHash> =
-        source.iter().enumerate().map(|(i, name)| (name, i as u32)).collect();
-    target.iter().map(|name| at.get(name).copied().unwrap_or(MISSING)).collect()
 }

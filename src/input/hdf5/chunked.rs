@@ -149,6 +149,7 @@ impl Chunked {
             return self.read_tiles(&parts, region, out);
         }
         // One run each, and in the order of the output: it splits into one slice a part.
+        let region_bytes = out.len();
         let mut rest = out;
         let mut jobs = Vec::with_capacity(parts.len());
         for part in &parts {
@@ -160,9 +161,12 @@ impl Chunked {
         if self.is_unfiltered() {
             return self.read_plain(jobs);
         }
-        match jobs.as_mut_slice() {
-            [(part, target)] => self.read_run(part, target)?,
-            _ => jobs.into_par_iter().try_for_each(|(part, out)| self.read_run(part, out))?,
+        // A read of less than a chunk that meets a boundary is one of many small ones: its caller
+        // has others under way, and waking threads costs more than the second chunk.
+        if jobs.len() == 1 || region_bytes < self.chunk_bytes() {
+            jobs.into_iter().try_for_each(|(part, out)| self.read_run(part, out))?;
+        } else {
+            jobs.into_par_iter().try_for_each(|(part, out)| self.read_run(part, out))?;
         }
         self.read_ahead(region, &parts, &table);
         Ok(())

@@ -18,10 +18,24 @@ const HEADER_BYTES: usize = 16;
 /// Collections that are kept while strings are read: neighbours mostly share one.
 const KEPT_COLLECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
+/// Most bytes that are read at once while collections follow each other in the file.
+const LARGEST_WINDOW_BYTES: u64 = 128 << 10;
+
 /// Reads objects of the heap. Made for one read; keeps some collections.
 pub(super) struct HeapReader<'a> {
     file: &'a HdfFile,
     collections: LruCache<u64, Collection>,
+    /// The collection of the last value, and its address; not among the others.
+    last: Option<(u64, Collection)>,
+    window: Window,
+}
+
+/// A piece of the file in which collections are looked for before they are read.
+#[derive(Default)]
+struct Window {
+    /// Offset in the file.
+    at: u64,
+    bytes: Vec<u8>,
 }
 
 /// One collection: its bytes, and where each object lies in them.
@@ -33,7 +47,8 @@ struct Collection {
 
 impl<'a> HeapReader<'a> {
     pub(super) fn new(file: &'a HdfFile) -> Self {
-        Self { file, collections: LruCache::new(KEPT_COLLECTIONS) }
+        let collections = LruCache::new(KEPT_COLLECTIONS);
+        Self { file, collections, last: None, window: Window::default() }
     }
 
     /// The bytes that a record points to; none for the null record.
@@ -48,17 +63,41 @@ impl<'a> HeapReader<'a> {
         if len == 0 || address == 0 {
             return Ok(&[]);
         }
-        if !self.collections.contains(&address) {
-            let collection = Collection::read(self.file, address)?;
-            self.collections.put(address, collection);
+        if self.last.as_ref().is_none_or(|(at, _)| *at != address) {
+            let collection = match self.collections.pop(&address) {
+                Some(collection) => collection,
+                None => Collection::read(self.file, address, &mut self.window)?,
+            };
+            if let Some((at, old)) = self.last.replace((address, collection)) {
+                self.collections.put(at, old);
+            }
         }
-        self.collections
-            .get(&address)
-            .and_then(|collection| {
+        self.last
+            .as_ref()
+            .and_then(|(_, collection)| {
                 let object = collection.objects.get(number)?;
                 collection.bytes.get(object.clone())?.get(..len)
             })
             .ok_or_else(|| damaged(self.file, address, "lacks an object that is referred to"))
+    }
+}
+
+impl Window {
+    /// The bytes at an offset, `len` of them if they are here. A window that is left at its end is
+    /// followed by one of twice the size.
+    fn get(&mut self, file: &HdfFile, at: u64, len: u64) -> Result<&[u8], ReadError> {
+        let end = self.at + self.bytes.len() as u64;
+        if at < self.at || at.saturating_add(len) > end {
+            let follows = at >= self.at && at <= end.saturating_add(FIRST_READ_BYTES);
+            let size = if follows { self.bytes.len() as u64 * 2 } else { 0 };
+            let size = size.clamp(FIRST_READ_BYTES, LARGEST_WINDOW_BYTES).max(len);
+            let size = size.min(file.source.len().saturating_sub(at));
+            self.bytes.clear();
+            self.bytes = file.source.read_vec_at(at, size as usize)?;
+            self.at = at;
+        }
+        let rest = self.bytes.get((at - self.at) as usize..).unwrap_or_default();
+        Ok(&rest[..rest.len().min(len as usize)])
     }
 }
 
@@ -67,13 +106,13 @@ fn damaged(file: &HdfFile, address: u64, what: &str) -> ReadError {
 }
 
 impl Collection {
-    fn read(file: &HdfFile, address: u64) -> Result<Self, ReadError> {
+    fn read(file: &HdfFile, address: u64, window: &mut Window) -> Result<Self, ReadError> {
         let at = file.base.saturating_add(address);
         let available = file.source.len().saturating_sub(at);
         if available < HEADER_BYTES as u64 {
             return Err(damaged(file, address, "lies past the end of the file"));
         }
-        let mut bytes = file.source.read_vec_at(at, available.min(FIRST_READ_BYTES) as usize)?;
+        let mut bytes = window.get(file, at, available.min(FIRST_READ_BYTES))?.to_vec();
         let size = match bytes.split_first_chunk::<8>() {
             Some((head, rest)) if head[..5] == *b"GCOL\x01" => {
                 rest.first_chunk::<8>().map_or(0, |size| u64::from_le_bytes(*size))

@@ -110,6 +110,7 @@ impl TextSource for VlenText {
         each_fetch(&self.storage.shape, range, most, |first, part| {
             let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];
             self.storage.read(part, &mut records)?;
+            out.reserve(records.len() / RECORD_BYTES);
             for (index, record) in records.as_chunks::<RECORD_BYTES>().0.iter().enumerate() {
                 let value =
                     heap.value(record).map_err(|error| error.within(&self.storage.element))?;
