@@ -246,6 +246,7 @@ impl Elements {
         let (number, kind) = match &*categorical.categories {
             Elem::Dense(values) => (values.shape(), values.dtype().to_string()),
             Elem::Text(values) => (values.shape(), "strings".to_owned()),
+            Elem::Nullable(values) => (values.mask.shape(), "strings".to_owned()),
             _ => (&[][..], "values".to_owned()),
         };
         let number = number.first().copied().unwrap_or(0);
