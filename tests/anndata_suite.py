@@ -17,6 +17,7 @@ from pathlib import Path
 import anndata as ad
 import h5py
 import zarr
+from scipy import sparse
 
 import anncat
 
@@ -109,7 +110,14 @@ def _is_eager(adata) -> bool:
     values = [adata.X, adata.obs, adata.var]
     for name in ("layers", "obsm", "varm", "obsp", "varp"):
         values += list(getattr(adata, name).values())
-    return not any("dask" in type(v).__module__ or "cupy" in type(v).__module__ or "Dataset2D" in type(v).__name__ for v in values)
+    # Views of dask arrays are classes of anndata's own that inherit from dask's.
+    classes = [c for v in values for c in type(v).__mro__]
+    return not any(c.__module__.startswith(("dask", "cupy")) or c.__name__ == "Dataset2D" for c in classes)
+
+
+def _has_sparse_arrays(adata) -> bool:
+    values = [adata.X, *adata.layers.values(), *adata.obsm.values(), *adata.varm.values()]
+    return any(isinstance(v, sparse.sparray) for v in values)
 
 
 def concat(adatas, **arguments):
@@ -155,6 +163,8 @@ def concat(adatas, **arguments):
                 raise error from None
             raise
         CALLS["concat replaced"] += 1
-        return _read(directory / "out.h5ad")
+        # Files do not tell scipy's sparse arrays from its matrices; the reader is told.
+        with ad.settings.override(use_sparse_array_on_read=any(map(_has_sparse_arrays, listed))):
+            return _read(directory / "out.h5ad")
 
 
