@@ -88,23 +88,10 @@ def oracle(paths: list[Path], options: dict) -> intended.Expected:
 
 
 def _read_input(path: Path, rules: set[str]) -> ad.AnnData:
-    """An input as anndata reads it, with what its zarr reader makes different from its h5ad reader undone."""
+    """An input, and whether anndata alone would have left out its raw."""
     adata = read(path)
-    for mapping in (adata.obsm, adata.varm):
-        for key, value in mapping.items():
-            # numpy's own strings promote with nothing; h5ad's objects do.
-            if getattr(value, "dtype", None) is not None and getattr(value.dtype, "kind", "") == "T":
-                mapping[key] = value.astype(object)
-    if adata.n_obs == 0 and adata.raw is None and path.suffix == ".zarr":
-        group = zarr.open_group(path, mode="r")
-        if "raw" in group and "X" in group["raw"]:
-            rules.add("raw-without-rows")
-            adata.raw = ad.AnnData(
-                X=ad.io.read_elem(group["raw/X"]),
-                obs=adata.obs[[]],
-                var=ad.io.read_elem(group["raw/var"]),
-                varm=ad.io.read_elem(group["raw/varm"]) if "varm" in group["raw"] else {},
-            )
+    if path.suffix == ".zarr" and adata.n_obs == 0 and adata.raw is not None:
+        rules.add("raw-without-rows")
     return adata
 
 

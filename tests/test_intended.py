@@ -121,6 +121,14 @@ def test_duplicates_equal(tmp_path):
     assert out.layers["only"].shape == out.shape
 
 
+def test_unlike_unequal(tmp_path):
+    a, b = small(0), small(1)
+    a.varm["k"] = ak.Array([[1], [2, 3], [], [4]])
+    b.varm["k"] = np.ones((4, 1))
+    out = merged(tmp_path, [a, b], {"merge": "unique"}, "unlike-unequal")
+    assert "k" not in out.varm
+
+
 def test_raw_without_rows(tmp_path):
     a, b = small(0), small(1)[:0].copy()
     paths = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
