@@ -27,6 +27,7 @@ RULES = {
     "dense-bool-filled": "a dense array of bools that is filled is float64",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
+    "awkward-between": "an input without an awkward array stands between unlike ones: None",
     "raw-without-rows": "an input without rows keeps its raw, which anndata forgets when it reads zarr",
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "unlike-unequal": "an array and an awkward array under one key of a merge are not equal",
@@ -106,8 +107,9 @@ def _rename(adata: ad.AnnData, axis: str, names: pd.Index) -> None:
 
 @contextlib.contextmanager
 def _awkward_mended(rules: set[str]):
-    """anndata puts the last entry where a name is missing (it indexes with -1); None is meant. And
-    it cannot compare an array with an awkward one."""
+    """anndata puts the last entry where a name is missing (it indexes with -1); None is meant. It
+    cannot compare an array with an awkward one. And awkward cannot put nothing between arrays of
+    unlike types, which it can put one after another."""
     original = Reindexer._apply_to_awkward
 
     def fill(self, el, *, axis, fill_value=None):
@@ -128,7 +130,25 @@ def _awkward_mended(rules: set[str]):
             rules.add("unlike-unequal")
             return False
 
+    join = ak.concatenate
+
+    def concatenate(arrays, axis=0, **arguments):
+        try:
+            return join(arrays, axis=axis, **arguments)
+        except AssertionError:
+            missing = [all(entry is None for entry in ak.to_list(a)) for a in arrays]
+            if axis != 0 or not any(missing):
+                raise
+        present = join([a for a, lacks in zip(arrays, missing, strict=True) if not lacks], axis=0)
+        places, at = [], 0
+        for array, lacks in zip(arrays, missing, strict=True):
+            places += [len(present)] * len(array) if lacks else range(at, at + len(array))
+            at += 0 if lacks else len(array)
+        rules.add("awkward-between")
+        return ak.pad_none(present, len(present) + 1, axis=0)[np.array(places, dtype=int)]
+
     with (
+        mock.patch.object(ak, "concatenate", concatenate),
         mock.patch.object(Reindexer, "_apply_to_awkward", fill),
         mock.patch.object(merge, "equal", equal),
     ):

@@ -105,6 +105,14 @@ def test_awkward_filled(tmp_path):
     assert ak.to_list(out.varm["awk"]) == [[1], [2, 3], [], [4], None, None]
 
 
+def test_awkward_between(tmp_path):
+    a, b, c = small(0), small(1), small(2)
+    a.obsm["awk"] = ak.Array([1.5] * a.n_obs)
+    c.obsm["awk"] = ak.Array([[1, 2]] * c.n_obs)
+    out = merged(tmp_path, [a, b, c], {"join": "outer"}, "awkward-between")
+    assert ak.to_list(out.obsm["awk"]) == [1.5] * a.n_obs + [None] * b.n_obs + [[1, 2]] * c.n_obs
+
+
 @pytest.mark.parametrize("join", ["inner", "outer"])
 def test_x_in_some(tmp_path, join):
     a, b = small(0), small(1)
