@@ -252,23 +252,26 @@ impl Planner<'_> {
     }
 }
 
-/// Rows of text one after another, when nothing has to be filled: inputs without rows may lack them.
+/// Rows of text one after another, when nothing has to be filled: inputs without rows may lack them,
+/// and any input may lack what has no columns.
 fn stack_text(shares: &[ArrayShare<'_>]) -> Option<SharedText> {
     let mut parts: Vec<SharedText> = Vec::with_capacity(shares.len());
     for share in shares {
-        let text = match share.elem {
-            Some(Elem::Text(text)) if text.shape().len() >= 2 => text,
-            None if share.extent == 0 => continue,
-            _ => return None,
-        };
         let width = share.other.target_len();
-        let part = if share.extent == 0 {
-            let rest = &text.shape()[2..];
-            FilledText::shared(&[&[0, width], rest].concat(), "")
-        } else if is_prefix(&share.other) {
-            TextColumns::shared(Arc::clone(text), width)
-        } else {
-            return None;
+        let part = match share.elem {
+            Some(Elem::Text(text)) if text.shape().len() >= 2 => {
+                if share.extent == 0 {
+                    let rest = &text.shape()[2..];
+                    FilledText::shared(&[&[0, width], rest].concat(), "")
+                } else if is_prefix(&share.other) {
+                    TextColumns::shared(Arc::clone(text), width)
+                } else {
+                    return None;
+                }
+            }
+            None if share.extent == 0 => continue,
+            None if width == 0 => FilledText::shared(&[share.extent, 0], ""),
+            _ => return None,
         };
         if parts.first().is_some_and(|first| first.shape()[1..] != part.shape()[1..]) {
             return None;
