@@ -270,6 +270,32 @@ fn a_dead_mount_can_be_taken_away() {
 }
 
 #[test]
+fn inputs_named_from_the_working_directory_stay_readable() {
+    if !can_mount() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(data(RICHER[0]), dir.path().join("a.h5ad")).unwrap();
+    let here = |args: &[&str]| anncat().current_dir(dir.path()).args(args).output().unwrap();
+    success(&here(&["materialize", "a.h5ad", "-o", "b.zarr"]));
+    let mountpoint = Mountpoint::new();
+    success(&here(&["mount", "a.h5ad", "b.zarr", mountpoint.path().to_str().unwrap()]));
+    // Longer than the program trusts that a path still leads to the same file.
+    std::thread::sleep(Duration::from_millis(300));
+    // Absolute paths need no working directory: the same files, the same bytes.
+    let reference = Mountpoint::new();
+    let whole = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let at = reference.path().to_str().unwrap();
+    success(&here(&["mount", &whole("a.h5ad"), &whole("b.zarr"), at]));
+    let mut all = Vec::new();
+    files(&mountpoint.store(), &mut all);
+    for path in all {
+        let twin = reference.store().join(path.strip_prefix(mountpoint.store()).unwrap());
+        assert!(fs::read(&path).unwrap() == fs::read(twin).unwrap(), "{}", path.display());
+    }
+}
+
+#[test]
 fn a_changed_input_is_an_error_and_the_mount_goes_on() {
     if !can_mount() {
         return;

@@ -124,8 +124,7 @@ impl Handshake {
             libc::dup2(talk.as_raw_fd(), libc::STDOUT_FILENO);
             libc::dup2(talk.as_raw_fd(), libc::STDERR_FILENO);
         }
-        // A background process should not keep a directory busy.
-        std::env::set_current_dir("/")?;
+        // The working directory stays: inputs may be named from it, and are opened again.
         self.pipe.write_all(&[READY])
     }
 }

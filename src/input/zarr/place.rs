@@ -93,7 +93,7 @@ impl Place {
     /// Fails if a file could have been at `path` when the store was opened: then the nearest
     /// directory above it that still exists has changed since.
     fn verify_absent(&self, path: &Path) -> Result<(), ReadError> {
-        for dir in path.ancestors().skip(1) {
+        for dir in path.ancestors().skip(1).take_while(|dir| dir.starts_with(&*self.store)) {
             match std::fs::metadata(dir) {
                 Ok(metadata) if Moment::of(&metadata) > self.opened => return Err(self.changed()),
                 Ok(_) => return Ok(()),
@@ -102,7 +102,8 @@ impl Place {
                 Err(error) => return Err(self.io(error)),
             }
         }
-        Ok(())
+        // The store itself is not there: what was in it cannot be told from what was not.
+        Err(self.changed())
     }
 
     fn verify(&self, file: &File) -> Result<Metadata, ReadError> {
