@@ -322,3 +322,48 @@ fn a_changed_input_is_an_error_and_the_mount_goes_on() {
     assert!(fs::read(mountpoint.store().join("zarr.json")).is_ok());
     assert!(fs::read_to_string(log).unwrap().contains("the file has changed"));
 }
+
+/// Which pages of an open file the kernel holds.
+fn resident_pages(file: &File) -> Vec<bool> {
+    // SAFETY: the file is that of a mount, which does not change; only `mincore` looks at the map.
+    let map = unsafe { memmap2::Mmap::map(file).unwrap() };
+    let mut pages = vec![0u8; map.len().div_ceil(4096)];
+    // SAFETY: the address and length are the map's, and there is one byte for each of its pages.
+    let failed =
+        unsafe { libc::mincore(map.as_ptr().cast_mut().cast(), map.len(), pages.as_mut_ptr()) };
+    assert_eq!(failed, 0, "mincore");
+    pages.into_iter().map(|page| page & 1 == 1).collect()
+}
+
+#[test]
+fn surroundings_of_scattered_reads_are_stored_as_they_are() {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::FileExt;
+    const LARGE: &str = "obsm/array/c/0/0";
+    if !can_mount() {
+        return;
+    }
+    let inputs = ["archive_v0.7.8.h5ad"; 60];
+    let mount = |page_cache: &str| {
+        let mountpoint = Mountpoint::new();
+        success(&mountpoint.mount(&["--join=outer", "--page-cache", page_cache], &inputs));
+        let file = File::open(mountpoint.store().join(LARGE)).unwrap();
+        (mountpoint, file)
+    };
+    let (_mountpoint, file) = mount("all");
+    // SAFETY: the descriptor is open, and the call takes no pointers.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
+    file.read_exact_at(&mut [0; 100], 300_000).unwrap();
+    // The third window of 128 KiB, and nothing of those before it.
+    let begin = Instant::now();
+    while !resident_pages(&file)[64..96].iter().all(|&held| held) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the window is not stored");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!resident_pages(&file)[..64].iter().any(|&held| held));
+    let (_other, plain) = mount("computed");
+    let (mut stored, mut expected) = (vec![0; 1 << 17], vec![0; 1 << 17]);
+    file.read_exact_at(&mut stored, 1 << 18).unwrap();
+    plain.read_exact_at(&mut expected, 1 << 18).unwrap();
+    assert_eq!(stored, expected);
+}

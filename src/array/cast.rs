@@ -6,6 +6,7 @@ use half::f16;
 
 use super::batches::read_converted;
 use super::{ArraySource, SharedArray};
+use crate::base::dtype::with_integer;
 use crate::base::{DType, ReadError, Region};
 
 /// `source.astype(dtype)`.
@@ -156,38 +157,6 @@ macro_rules! with_real {
                 type $name = Truth;
                 $body
             }
-            DType::I8 => {
-                type $name = i8;
-                $body
-            }
-            DType::I16 => {
-                type $name = i16;
-                $body
-            }
-            DType::I32 => {
-                type $name = i32;
-                $body
-            }
-            DType::I64 => {
-                type $name = i64;
-                $body
-            }
-            DType::U8 => {
-                type $name = u8;
-                $body
-            }
-            DType::U16 => {
-                type $name = u16;
-                $body
-            }
-            DType::U32 => {
-                type $name = u32;
-                $body
-            }
-            DType::U64 => {
-                type $name = u64;
-                $body
-            }
             DType::F16 => {
                 type $name = f16;
                 $body
@@ -201,6 +170,7 @@ macro_rules! with_real {
                 $body
             }
             DType::C64 | DType::C128 => $complex,
+            integer => with_integer!(integer, $name => $body, $complex),
         }
     };
 }
@@ -263,24 +233,11 @@ pub fn write_i64(
     values: impl Iterator<Item = Option<i64>>,
     out: &mut [u8],
 ) -> Result<(), ()> {
-    macro_rules! write {
-        ($t:ty) => {
-            for (value, target) in values.zip(out.chunks_exact_mut(size_of::<$t>())) {
-                let value = <$t>::try_from(value.ok_or(())?).map_err(|_| ())?;
-                value.store(target);
-            }
-        };
-    }
-    match dtype {
-        DType::I8 => write!(i8),
-        DType::I16 => write!(i16),
-        DType::I32 => write!(i32),
-        DType::I64 => write!(i64),
-        DType::U8 => write!(u8),
-        DType::U16 => write!(u16),
-        DType::U32 => write!(u32),
-        DType::U64 => write!(u64),
-        _ => return Err(()),
-    }
+    with_integer!(dtype, T => {
+        for (value, target) in values.zip(out.chunks_exact_mut(size_of::<T>())) {
+            let value = T::try_from(value.ok_or(())?).map_err(|_| ())?;
+            value.store(target);
+        }
+    }, return Err(()));
     Ok(())
 }

@@ -184,6 +184,48 @@ impl std::fmt::Display for DType {
     }
 }
 
+/// Evaluates an expression with the Rust type of an integer dtype under a name, or else another one.
+macro_rules! with_integer {
+    ($dtype:expr, $name:ident => $body:expr, $other:expr) => {
+        match $dtype {
+            $crate::base::DType::I8 => {
+                type $name = i8;
+                $body
+            }
+            $crate::base::DType::I16 => {
+                type $name = i16;
+                $body
+            }
+            $crate::base::DType::I32 => {
+                type $name = i32;
+                $body
+            }
+            $crate::base::DType::I64 => {
+                type $name = i64;
+                $body
+            }
+            $crate::base::DType::U8 => {
+                type $name = u8;
+                $body
+            }
+            $crate::base::DType::U16 => {
+                type $name = u16;
+                $body
+            }
+            $crate::base::DType::U32 => {
+                type $name = u32;
+                $body
+            }
+            $crate::base::DType::U64 => {
+                type $name = u64;
+                $body
+            }
+            _ => $other,
+        }
+    };
+}
+pub(crate) use with_integer;
+
 #[cfg(test)]
 mod tests {
     use super::DType::{self, *};

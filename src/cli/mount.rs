@@ -83,9 +83,10 @@ struct ServingArgs {
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// What the kernel keeps of what was read: with `computed`, what the inputs hold uncompressed
-    /// is read from them each time, which is faster for data that are read once or do not fit in
-    /// memory twice
+    /// What the kernel keeps in memory that is free: what was read and, around scattered reads,
+    /// what lies next to it (`all`); only what was `read`; or only what was `computed`, where what
+    /// the inputs hold uncompressed is read from them each time, which is faster for data that are
+    /// read once or do not fit in memory twice
     #[arg(long, value_enum, default_value = "all", value_name = "WHAT")]
     page_cache: PageCacheArg,
     /// Let other users read the mount, too
@@ -99,6 +100,7 @@ struct ServingArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PageCacheArg {
     All,
+    Read,
     Computed,
 }
 
@@ -171,6 +173,7 @@ fn serve(
     }
     mount_options.page_cache = match args.serving.page_cache {
         PageCacheArg::All => PageCache::All,
+        PageCacheArg::Read => PageCache::Read,
         PageCacheArg::Computed => PageCache::Computed,
     };
     if args.serving.allow_other {

@@ -1,8 +1,7 @@
 //! Answers to FUSE's requests, over the exported faces.
 //!
-//! Inode 1 is the top directory; each export's entries follow in one run of numbers. Replies to
-//! reads have full length or are errors: a short one in the middle would shrink the file in the
-//! kernel's eyes for good. Nothing ever changes, so the kernel may keep everything.
+//! Replies to reads have full length or are errors: a short one in the middle would shrink the file
+//! in the kernel's eyes for good. Nothing ever changes, so the kernel may keep everything.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -16,30 +15,25 @@ use fuser::{
     ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 
-use crate::face::{Entry, EntryId, EntryKind, Face};
+use crate::face::{Entry, EntryKind};
 
+use super::PageCache;
 use super::errno::{Refusal, guard};
-use super::{Export, PageCache};
+use super::inodes::{Inodes, Placed, TOP, Target};
+use super::surroundings::Surroundings;
 
 /// How long the kernel may believe what it was told: nothing changes while the mount stands.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-const TOP: u64 = 1;
 const BLOCK_BYTES: u32 = 4096;
 /// Pages ahead that the kernel may ask for at once, in bytes.
 const READAHEAD_BYTES: u32 = 1 << 20;
 
 /// The exported faces as a file system.
 pub struct FaceFs {
-    exports: Vec<Placed>,
+    inodes: Arc<Inodes>,
     attr: Template,
     page_cache: PageCache,
-}
-
-/// An export and the inode before its first.
-struct Placed {
-    name: String,
-    face: Arc<dyn Face>,
-    base: u64,
+    surroundings: Surroundings,
 }
 
 /// What all attributes have in common.
@@ -49,44 +43,22 @@ struct Template {
     modified: SystemTime,
 }
 
-/// An inode: the top, or an entry of an export.
-enum Target<'a> {
-    Top,
-    Entry(&'a Placed, EntryId),
-}
-
 impl FaceFs {
-    pub fn new(exports: Vec<Export>, modified: SystemTime, page_cache: PageCache) -> Self {
-        let mut base = TOP;
-        let exports = exports
-            .into_iter()
-            .map(|export| {
-                let placed = Placed { name: export.name, face: export.face, base };
-                base += placed.face.num_entries();
-                placed
-            })
-            .collect();
+    /// A file system of these files, which tells `surroundings` what was read.
+    pub fn new(
+        inodes: Arc<Inodes>,
+        modified: SystemTime,
+        page_cache: PageCache,
+        surroundings: Surroundings,
+    ) -> Self {
         // SAFETY: both calls only return numbers of this process and cannot fail.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-        Self { exports, attr: Template { uid, gid, modified }, page_cache }
-    }
-
-    fn target(&self, inode: u64) -> Result<Target<'_>, Refusal> {
-        if inode == TOP {
-            return Ok(Target::Top);
-        }
-        let placed = self
-            .exports
-            .iter()
-            .rfind(|placed| placed.base < inode)
-            .filter(|placed| inode - placed.base <= placed.face.num_entries())
-            .ok_or(Refusal::Absent)?;
-        Ok(Target::Entry(placed, EntryId(inode - placed.base)))
+        Self { inodes, attr: Template { uid, gid, modified }, page_cache, surroundings }
     }
 
     fn getattr(&self, inode: u64) -> Result<FileAttr, Refusal> {
-        match self.target(inode)? {
-            Target::Top => Ok(self.attr.directory(TOP, self.exports.len() as u64)),
+        match self.inodes.target(inode)? {
+            Target::Top => Ok(self.attr.directory(TOP, self.inodes.exports.len() as u64)),
             Target::Entry(placed, id) => {
                 let entry = placed.face.entry(id)?.ok_or(Refusal::Absent)?;
                 Ok(self.attr.of(placed, entry))
@@ -97,9 +69,10 @@ impl FaceFs {
     fn lookup(&self, parent: u64, name: &OsStr) -> Result<FileAttr, Refusal> {
         // Every name in a face is UTF-8.
         let name = name.to_str().ok_or(Refusal::Absent)?;
-        match self.target(parent)? {
+        match self.inodes.target(parent)? {
             Target::Top => {
                 let placed = self
+                    .inodes
                     .exports
                     .iter()
                     .find(|export| export.name == name)
@@ -113,16 +86,9 @@ impl FaceFs {
         }
     }
 
-    fn read(&self, inode: u64, at: u64, out: &mut [u8]) -> Result<usize, Refusal> {
-        match self.target(inode)? {
-            Target::Top => Err(Refusal::Wrong(Errno::EISDIR)),
-            Target::Entry(placed, id) => Ok(placed.face.read_at(id, at, out)?),
-        }
-    }
-
     /// How a file is read when it was opened by a request of its own.
     fn open_flags(&self, inode: u64) -> Result<FopenFlags, Refusal> {
-        let as_is = match self.target(inode)? {
+        let as_is = match self.inodes.target(inode)? {
             Target::Top => false,
             Target::Entry(placed, id) => placed.face.is_stored_as_is(id),
         };
@@ -140,7 +106,7 @@ impl FaceFs {
         offset: u64,
         mut add: impl FnMut(u64, &str, FileAttr, Duration) -> bool,
     ) -> Result<(), Refusal> {
-        let target = self.target(inode)?;
+        let target = self.inodes.target(inode)?;
         // The kernel takes only the names of these two.
         let this = self.attr.directory(inode, 0);
         for (n, name) in [(0, "."), (1, "..")] {
@@ -151,7 +117,7 @@ impl FaceFs {
         let from = offset.saturating_sub(2);
         match target {
             Target::Top => {
-                for (n, placed) in self.exports.iter().enumerate().skip(from as usize) {
+                for (n, placed) in self.inodes.exports.iter().enumerate().skip(from as usize) {
                     let attr = self.getattr(placed.inode(placed.face.root()))?;
                     if add(n as u64 + 3, &placed.name, attr, FOREVER) {
                         break;
@@ -173,12 +139,6 @@ impl FaceFs {
             }
         }
         Ok(())
-    }
-}
-
-impl Placed {
-    fn inode(&self, id: EntryId) -> u64 {
-        self.base + id.0
     }
 }
 
@@ -232,7 +192,7 @@ thread_local! {
 impl Filesystem for FaceFs {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
         let opening = match self.page_cache {
-            PageCache::All => InitFlags::FUSE_NO_OPEN_SUPPORT,
+            PageCache::All | PageCache::Read => InitFlags::FUSE_NO_OPEN_SUPPORT,
             PageCache::Computed => InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP,
         };
         for flag in [
@@ -283,7 +243,7 @@ impl Filesystem for FaceFs {
         match self.page_cache {
             // With NO_OPEN_SUPPORT this means: never ask again, and keep pages. Only the first open
             // of a mount gets here.
-            PageCache::All => reply.error(Errno::ENOSYS),
+            PageCache::All | PageCache::Read => reply.error(Errno::ENOSYS),
             PageCache::Computed => match guard("open", inode.0, || self.open_flags(inode.0)) {
                 Ok(flags) => reply.opened(FileHandle(0), flags),
                 Err(errno) => reply.error(errno),
@@ -312,8 +272,11 @@ impl Filesystem for FaceFs {
                 buffer.resize(size, 0);
             }
             let out = &mut buffer[..size];
-            match guard("read", inode.0, || self.read(inode.0, offset, out)) {
-                Ok(len) => reply.data(&buffer[..len]),
+            match guard("read", inode.0, || self.inodes.read_at(inode.0, offset, out)) {
+                Ok(len) => {
+                    reply.data(&buffer[..len]);
+                    self.surroundings.was_read(inode.0, offset, len, size);
+                }
                 Err(errno) => reply.error(errno),
             }
         });
@@ -359,10 +322,12 @@ impl Filesystem for FaceFs {
 
     fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
         let bytes = self
+            .inodes
             .exports
             .iter()
             .fold(0u64, |sum, export| sum.saturating_add(export.face.total_bytes()));
         let files = self
+            .inodes
             .exports
             .iter()
             .fold(TOP, |sum, export| sum.saturating_add(export.face.num_entries()));

@@ -1,12 +1,16 @@
 //! Faces as a mounted file system, through FUSE.
 //!
-//! [`filesystem`] answers requests, [`session`] mounts and unmounts, [`mounts`] reads the system's
-//! table of mounts, [`errno`] turns errors into errno. Nothing here knows what the files hold.
+//! [`filesystem`] answers requests about the files that [`inodes`] numbers, [`surroundings`] fills
+//! the kernel's page cache around scattered reads, [`session`] mounts and unmounts, [`mounts`] reads
+//! the system's table of mounts, [`errno`] turns errors into errno. Nothing here knows what the files
+//! hold.
 
 mod errno;
 mod filesystem;
+mod inodes;
 pub mod mounts;
 pub mod session;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,9 +44,11 @@ pub enum Access {
 /// What the kernel keeps of what was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PageCache {
-    /// Everything. Files are opened without a request.
+    /// Everything, and the surroundings of scattered reads. Files are opened without a request.
     #[default]
     All,
+    /// Everything that was read.
+    Read,
     /// What was computed. Files that are stored as they are in the inputs are copied from there at
     /// each read: faster the first time, slower when small pieces are read again and again.
     Computed,

@@ -5,11 +5,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
 use super::filesystem::FaceFs;
-use super::{Access, Export, MountOptions, NAME, mounts};
+use super::inodes::Inodes;
+use super::surroundings::Surroundings;
+use super::{Access, Export, MountOptions, NAME, PageCache, mounts};
 
 /// The device that FUSE speaks through.
 const DEVICE: &str = "/dev/fuse";
@@ -102,7 +105,16 @@ pub fn mount(
         Access::Everyone => SessionACL::All,
     };
     config.n_threads = Some(options.threads.max(1));
-    let filesystem = FaceFs::new(exports, options.modified, options.page_cache);
+    let inodes = Arc::new(Inodes::new(exports));
+    let (surroundings, waiting) = match options.page_cache {
+        PageCache::All => {
+            let (surroundings, waiting) = Surroundings::new();
+            (surroundings, Some(waiting))
+        }
+        PageCache::Read | PageCache::Computed => (Surroundings::none(), None),
+    };
+    let filesystem =
+        FaceFs::new(Arc::clone(&inodes), options.modified, options.page_cache, surroundings);
     let session = Session::new(filesystem, &mountpoint, &config).map_err(|source| {
         if source.kind() == io::ErrorKind::NotFound {
             MountError::NoHelper
@@ -111,6 +123,13 @@ pub fn mount(
         }
     })?;
     let session = session.spawn().map_err(refused)?;
+    if let Some(waiting) = waiting {
+        let notifier = session.notifier();
+        std::thread::Builder::new()
+            .name("surroundings".to_owned())
+            .spawn(move || waiting.store(&inodes, &notifier))
+            .map_err(refused)?;
+    }
     tune_read_ahead(&mountpoint);
     Ok(Mounted { session, mountpoint })
 }

@@ -2,6 +2,7 @@
 //! `int64`.
 
 use crate::base::DType;
+use crate::base::dtype::with_integer;
 
 /// The dtype of the result's `indices` and `indptr`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,46 +66,6 @@ macro_rules! integers {
 }
 
 integers!(i8 => i64, i16 => i64, i32 => i64, i64 => i64, u8 => u64, u16 => u64, u32 => u64, u64 => u64);
-
-macro_rules! with_integer {
-    ($dtype:expr, $name:ident => $body:expr, $other:expr) => {
-        match $dtype {
-            DType::I8 => {
-                type $name = i8;
-                $body
-            }
-            DType::I16 => {
-                type $name = i16;
-                $body
-            }
-            DType::I32 => {
-                type $name = i32;
-                $body
-            }
-            DType::I64 => {
-                type $name = i64;
-                $body
-            }
-            DType::U8 => {
-                type $name = u8;
-                $body
-            }
-            DType::U16 => {
-                type $name = u16;
-                $body
-            }
-            DType::U32 => {
-                type $name = u32;
-                $body
-            }
-            DType::U64 => {
-                type $name = u64;
-                $body
-            }
-            _ => $other,
-        }
-    };
-}
 
 /// A number that does not belong where it stands, as the file has it.
 #[derive(Debug, PartialEq, Eq)]

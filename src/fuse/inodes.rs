@@ -1,0 +1,89 @@
+//! Inode numbers of the exported faces, by arithmetic.
+//!
+//! Inode 1 is the top directory; each export's entries follow in one run of numbers.
+
+use std::sync::Arc;
+
+use fuser::Errno;
+
+use crate::face::{EntryId, Face};
+
+use super::Export;
+use super::errno::Refusal;
+
+/// The top directory.
+pub const TOP: u64 = 1;
+
+/// The exported faces and where their inodes begin.
+pub struct Inodes {
+    /// In the order in which the top lists them.
+    pub exports: Vec<Placed>,
+}
+
+/// An export and the inode before its first.
+pub struct Placed {
+    /// Name in the top directory.
+    pub name: String,
+    /// What it holds.
+    pub face: Arc<dyn Face>,
+    base: u64,
+}
+
+/// What an inode stands for.
+pub enum Target<'a> {
+    /// The top directory.
+    Top,
+    /// An entry of an export.
+    Entry(&'a Placed, EntryId),
+}
+
+impl Inodes {
+    /// Numbers the entries of `exports`.
+    pub fn new(exports: Vec<Export>) -> Self {
+        let mut base = TOP;
+        let exports = exports
+            .into_iter()
+            .map(|export| {
+                let placed = Placed { name: export.name, face: export.face, base };
+                base += placed.face.num_entries();
+                placed
+            })
+            .collect();
+        Self { exports }
+    }
+
+    /// What an inode stands for.
+    ///
+    /// # Errors
+    /// There is no such inode.
+    pub fn target(&self, inode: u64) -> Result<Target<'_>, Refusal> {
+        if inode == TOP {
+            return Ok(Target::Top);
+        }
+        let placed = self
+            .exports
+            .iter()
+            .rfind(|placed| placed.base < inode)
+            .filter(|placed| inode - placed.base <= placed.face.num_entries())
+            .ok_or(Refusal::Absent)?;
+        Ok(Target::Entry(placed, EntryId(inode - placed.base)))
+    }
+
+    /// Reads a file as [`Face::read_at`] does.
+    ///
+    /// # Errors
+    /// Those of the face; the inode is a directory, or there is none.
+    pub fn read_at(&self, inode: u64, at: u64, out: &mut [u8]) -> Result<usize, Refusal> {
+        match self.target(inode)? {
+            Target::Top => Err(Refusal::Wrong(Errno::EISDIR)),
+            Target::Entry(placed, id) => Ok(placed.face.read_at(id, at, out)?),
+        }
+    }
+}
+
+impl Placed {
+    /// The inode of an entry.
+    pub fn inode(&self, id: EntryId) -> u64 {
+        self.base + id.0
+    }
+}
