@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::datatype::Datatype;
 use super::library::{Id, check, native_type};
 use super::values::{Number, Values, extent, swap_in_place, text_of, volume};
+use crate::base::DType;
 use crate::tree::{Attr, Attrs};
 
 /// An attribute larger than this is not one that anybody meant.
@@ -43,7 +44,7 @@ struct NativeInfo {
 }
 
 /// Header flag of HDF5's format specification, IV.A.1.b: attribute creation order is tracked.
-const ATTRIBUTE_ORDER_TRACKED: c_uint = 0x04;
+pub(super) const ATTRIBUTE_ORDER_TRACKED: c_uint = 0x04;
 
 /// h5py lists attributes in the order of their creation where it is tracked, else by name.
 fn names(object: &Id) -> Result<Vec<Vec<u8>>, String> {
@@ -112,27 +113,29 @@ fn read(attribute: &Id) -> Result<Attr, String> {
     match &datatype {
         Datatype::FixedText { .. } | Datatype::VlenText => {
             // SAFETY: these are values of `datatype`, alive until `values` goes.
-            let mut texts: Vec<String> = each
-                .filter_map(|value| unsafe { text_of(&datatype, value) })
-                .map(|text| String::from_utf8_lossy(text).into_owned())
-                .collect();
-            Ok(if dims.is_empty() {
-                Attr::Str(texts.pop().unwrap_or_default())
-            } else {
-                Attr::StrList(texts)
-            })
+            let text = each.filter_map(|value| unsafe { text_of(&datatype, value) });
+            Ok(texts(text.map(|text| String::from_utf8_lossy(text).into_owned()).collect(), &dims))
         }
         Datatype::Fixed { dtype, swap_bytes, .. } => {
-            let mut bytes = values.bytes().to_vec();
-            swap_in_place(&mut bytes, *swap_bytes);
-            let mut numbers = bytes.chunks_exact(dtype.size_bytes()).map(|b| Number::of(*dtype, b));
-            Ok(if dims.is_empty() { scalar(numbers.next_back()) } else { list(numbers.collect()) })
+            Ok(numbers(values.bytes().to_vec(), *dtype, *swap_bytes, &dims))
         }
         Datatype::Reference => references(attribute, each, dims.is_empty()),
         Datatype::Record { .. } | Datatype::Unsupported(_) => {
             Err("compound attributes are not read".to_owned())
         }
     }
+}
+
+/// The value of strings over an extent.
+pub(super) fn texts(mut texts: Vec<String>, dims: &[u64]) -> Attr {
+    if dims.is_empty() { Attr::Str(texts.pop().unwrap_or_default()) } else { Attr::StrList(texts) }
+}
+
+/// The value of numbers over an extent, from their bytes as stored.
+pub(super) fn numbers(mut bytes: Vec<u8>, dtype: DType, swap_bytes: usize, dims: &[u64]) -> Attr {
+    swap_in_place(&mut bytes, swap_bytes);
+    let mut numbers = bytes.chunks_exact(dtype.size_bytes()).map(|b| Number::of(dtype, b));
+    if dims.is_empty() { scalar(numbers.next_back()) } else { list(numbers.collect()) }
 }
 
 fn scalar(number: Option<Number>) -> Attr {

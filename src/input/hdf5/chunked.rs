@@ -19,7 +19,6 @@ use crate::base::{Dims, ReadError, Region};
 use crate::io::{Block, BlockKey};
 
 /// A chunked dataset.
-#[derive(Debug)]
 pub(super) struct Chunked {
     file: Arc<HdfFile>,
     /// Address of the object header.
@@ -36,6 +35,21 @@ pub(super) struct Chunked {
     owner: u64,
     /// Row-major number of the element where the last read ended.
     last_end: AtomicU64,
+}
+
+/// As [`HdfFile`]'s: what the header says, not how far it was read.
+impl std::fmt::Debug for Chunked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunked")
+            .field("header", &self.header)
+            .field("grid", &self.grid)
+            .field("shape", &self.shape)
+            .field("element_bytes", &self.element_bytes)
+            .field("pipeline", &self.pipeline)
+            .field("fill", &self.fill)
+            .field("library", &self.library)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Number of the table among a dataset's blocks.

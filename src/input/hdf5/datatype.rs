@@ -81,19 +81,17 @@ impl Datatype {
         // SAFETY: `id` is a datatype.
         let (class, size) = unsafe { (h5t::H5Tget_class(id), h5t::H5Tget_size(id)) };
         Ok(match class {
-            h5t::H5T_INTEGER => integer(id, size),
-            h5t::H5T_BITFIELD => {
-                unsigned(size).map_or_else(|| unsupported("bit field", size), |d| ordered(id, d))
-            }
-            h5t::H5T_FLOAT => float(id, size),
-            h5t::H5T_ENUM => enumeration(id)?,
+            h5t::H5T_INTEGER => library_integer(id, size),
+            h5t::H5T_BITFIELD => bit_field(size, order(id)),
+            h5t::H5T_FLOAT => library_float(id, size),
+            h5t::H5T_ENUM => library_enumeration(id)?,
             h5t::H5T_STRING => string(id, size),
             h5t::H5T_COMPLEX => complex_number(id, size)?,
             h5t::H5T_COMPOUND => compound(id, size)?,
             h5t::H5T_REFERENCE if size == 8 => Self::Reference,
             h5t::H5T_REFERENCE => unsupported("region or attribute reference", size),
-            h5t::H5T_VLEN => Self::Unsupported("variable-length sequences are not read".to_owned()),
-            h5t::H5T_ARRAY => Self::Unsupported("arrays as elements are not read".to_owned()),
+            h5t::H5T_VLEN => sequence(),
+            h5t::H5T_ARRAY => array(),
             h5t::H5T_OPAQUE => unsupported("opaque value", size),
             h5t::H5T_TIME => unsupported("time", size),
             _ => unsupported("value of an unknown class", size),
@@ -101,7 +99,18 @@ impl Datatype {
     }
 }
 
-fn unsupported(what: &str, size: usize) -> Datatype {
+/// A variable-length sequence of anything but characters.
+pub(super) fn sequence() -> Datatype {
+    Datatype::Unsupported("variable-length sequences are not read".to_owned())
+}
+
+/// An array as an element.
+pub(super) fn array() -> Datatype {
+    Datatype::Unsupported("arrays as elements are not read".to_owned())
+}
+
+/// A type of so many bytes that is not read.
+pub(super) fn unsupported(what: &str, size: usize) -> Datatype {
     Datatype::Unsupported(format!("a {what} of {size} bytes is not read"))
 }
 
@@ -115,19 +124,54 @@ const fn unsigned(size: usize) -> Option<DType> {
     })
 }
 
-/// A plain type, in the byte order that the library's type has.
-fn ordered(id: hid_t, dtype: DType) -> Datatype {
+/// The order of a number's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Little,
+    Big,
+}
+
+fn order(id: hid_t) -> Order {
     // SAFETY: `id` is a datatype.
-    let swapped = unsafe { h5t::H5Tget_order(id) } == h5t::H5T_ORDER_BE;
-    let swap_bytes = if swapped { dtype.size_bytes() } else { 1 };
+    let big = unsafe { h5t::H5Tget_order(id) } == h5t::H5T_ORDER_BE;
+    if big { Order::Big } else { Order::Little }
+}
+
+/// A plain type.
+const fn ordered(order: Order, dtype: DType) -> Datatype {
+    let swap_bytes = match order {
+        Order::Big => dtype.size_bytes(),
+        Order::Little => 1,
+    };
     Datatype::Fixed { dtype, swap_bytes, plain: true }
 }
 
-fn integer(id: hid_t, size: usize) -> Datatype {
+/// Bits of this many bytes.
+pub(super) fn bit_field(size: usize, order: Order) -> Datatype {
+    unsigned(size).map_or_else(|| unsupported("bit field", size), |dtype| ordered(order, dtype))
+}
+
+fn library_integer(id: hid_t, size: usize) -> Datatype {
     // SAFETY: `id` is an integer type.
     let (sign, precision, offset) =
         unsafe { (h5t::H5Tget_sign(id), h5t::H5Tget_precision(id), h5t::H5Tget_offset(id)) };
     let signed = sign == h5t::H5T_SGN_2;
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    integer(&Integer { size, signed, precision, offset, order: order(id) })
+}
+
+/// How an integer's bits lie in its bytes.
+pub(super) struct Integer {
+    pub(super) size: usize,
+    pub(super) signed: bool,
+    pub(super) precision: usize,
+    pub(super) offset: usize,
+    pub(super) order: Order,
+}
+
+/// An integer.
+pub(super) fn integer(bits: &Integer) -> Datatype {
+    let Integer { size, signed, precision, offset, order } = *bits;
     // Odd sizes widen, as h5py widens them.
     let dtype = match (size, signed) {
         (1, true) => DType::I8,
@@ -141,13 +185,13 @@ fn integer(id: hid_t, size: usize) -> Datatype {
         _ => return unsupported("integer", size),
     };
     if precision == size * 8 && offset == 0 && dtype.size_bytes() == size {
-        ordered(id, dtype)
+        ordered(order, dtype)
     } else {
         Datatype::Fixed { dtype, swap_bytes: 1, plain: false }
     }
 }
 
-fn float(id: hid_t, size: usize) -> Datatype {
+fn library_float(id: hid_t, size: usize) -> Datatype {
     let mut at = [0_usize; 5];
     let [sign, exponent, exponent_size, mantissa, mantissa_size] = &mut at;
     // SAFETY: `id` is a floating-point type and all results are live.
@@ -155,39 +199,55 @@ fn float(id: hid_t, size: usize) -> Datatype {
         h5t::H5Tget_fields(id, sign, exponent, exponent_size, mantissa, mantissa_size);
         h5t::H5Tget_ebias(id)
     };
+    float(size, at, bias, order(id))
+}
+
+/// A floating-point number by the places of its sign, exponent and mantissa: first bit and, of the
+/// latter two, number of bits.
+pub(super) fn float(size: usize, at: [usize; 5], bias: usize, order: Order) -> Datatype {
     match (size, at, bias) {
-        (2, [15, 10, 5, 0, 10], 15) => ordered(id, DType::F16),
-        (4, [31, 23, 8, 0, 23], 127) => ordered(id, DType::F32),
-        (8, [63, 52, 11, 0, 52], 1023) => ordered(id, DType::F64),
+        (2, [15, 10, 5, 0, 10], 15) => ordered(order, DType::F16),
+        (4, [31, 23, 8, 0, 23], 127) => ordered(order, DType::F32),
+        (8, [63, 52, 11, 0, 52], 1023) => ordered(order, DType::F64),
         (1..=4, ..) => Datatype::Fixed { dtype: DType::F32, swap_bytes: 1, plain: false },
         (5..=8, ..) => Datatype::Fixed { dtype: DType::F64, swap_bytes: 1, plain: false },
         _ => unsupported("floating-point number", size),
     }
 }
 
-/// h5py writes booleans as an enumeration of FALSE and TRUE; any other one is its integers.
-fn enumeration(id: hid_t) -> Result<Datatype, String> {
+fn library_enumeration(id: hid_t) -> Result<Datatype, String> {
     // SAFETY: `id` is an enumeration.
     let base = Id::new(unsafe { h5t::H5Tget_super(id) })?;
-    let datatype = Datatype::of(base.raw())?;
-    let byte = matches!(
-        datatype,
-        Datatype::Fixed { dtype: DType::I8 | DType::U8, swap_bytes: 1, plain: true }
-    );
-    // SAFETY: as above; member values of a one-byte enumeration take one byte.
-    let is_bool = byte
-        && unsafe { h5t::H5Tget_nmembers(id) } == 2
-        && (0..2).all(|index| {
+    let base = Datatype::of(base.raw())?;
+    // SAFETY: as above.
+    let count = unsafe { h5t::H5Tget_nmembers(id) };
+    if count != 2 || !is_byte(&base) {
+        return Ok(base);
+    }
+    let members: Vec<(Vec<u8>, u8)> = (0..2)
+        .filter_map(|index| {
             let mut value = 0_u8;
+            // SAFETY: as above; member values of a one-byte enumeration take one byte.
             let got = unsafe { h5t::H5Tget_member_value(id, index, (&raw mut value).cast()) };
-            let name = member_name(id, index).unwrap_or_default();
-            got >= 0 && matches!((name.as_str(), value), ("FALSE", 0) | ("TRUE", 1))
-        });
-    Ok(if is_bool {
-        Datatype::Fixed { dtype: DType::Bool, swap_bytes: 1, plain: true }
-    } else {
-        datatype
-    })
+            (got >= 0).then(|| (member_name(id, index).unwrap_or_default().into_bytes(), value))
+        })
+        .collect();
+    Ok(enumeration(base, &members))
+}
+
+const fn is_byte(base: &Datatype) -> bool {
+    matches!(base, Datatype::Fixed { dtype: DType::I8 | DType::U8, swap_bytes: 1, plain: true })
+}
+
+/// h5py writes booleans as an enumeration of FALSE and TRUE; any other one is its integers. Members
+/// by name and value, of which the first byte counts.
+pub(super) fn enumeration(base: Datatype, members: &[(Vec<u8>, u8)]) -> Datatype {
+    let is_bool = is_byte(&base)
+        && members.len() == 2
+        && members
+            .iter()
+            .all(|(name, value)| matches!((name.as_slice(), value), (b"FALSE", 0) | (b"TRUE", 1)));
+    if is_bool { Datatype::Fixed { dtype: DType::Bool, swap_bytes: 1, plain: true } } else { base }
 }
 
 fn string(id: hid_t, size: usize) -> Datatype {
@@ -233,7 +293,12 @@ fn compound(id: hid_t, size_bytes: usize) -> Result<Datatype, String> {
             datatype: Datatype::of(member.raw())?,
         });
     }
-    Ok(complex(size_bytes, &members).unwrap_or(Datatype::Record { size_bytes, members }))
+    Ok(record(size_bytes, members))
+}
+
+/// A compound of these members.
+pub(super) fn record(size_bytes: usize, members: Vec<Member>) -> Datatype {
+    complex(size_bytes, &members).unwrap_or(Datatype::Record { size_bytes, members })
 }
 
 /// The complex class that HDF5 2.0 introduced.

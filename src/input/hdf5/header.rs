@@ -5,6 +5,7 @@
 //! library is asked. Format specification: IV.A (object headers), IV.A.2.i (layout message),
 //! III.A.1 (B-tree).
 
+use super::cursor::Cursor;
 use super::storage::HdfFile;
 use crate::base::ReadError;
 
@@ -38,23 +39,6 @@ const CONTINUATION_MESSAGE: u16 = 0x10;
 const MOST_PIECES: usize = 64;
 /// A piece of a header larger than this is left to the library.
 const LARGEST_PIECE: u64 = 1 << 20;
-
-/// A slice that is read from the front; `None` when it is at its end.
-struct Cursor<'a>(&'a [u8]);
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(len)?;
-        self.0 = tail;
-        Some(head)
-    }
-
-    fn uint<const N: usize>(&mut self) -> Option<u64> {
-        let mut wide = [0; 8];
-        wide[..N].copy_from_slice(self.take(N)?);
-        Some(u64::from_le_bytes(wide))
-    }
-}
 
 /// The chunk index of the dataset whose header lies at `address`; `None` when this module does not
 /// know its kind.

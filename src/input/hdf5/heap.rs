@@ -43,6 +43,8 @@ struct Collection {
     bytes: Vec<u8>,
     /// By object number; empty where there is none.
     objects: Vec<Range<usize>>,
+    /// The objects and the free space fill it.
+    is_whole: bool,
 }
 
 impl<'a> HeapReader<'a> {
@@ -56,13 +58,31 @@ impl<'a> HeapReader<'a> {
     /// # Errors
     /// The file could not be read, or the heap contradicts itself.
     pub(super) fn value(&mut self, record: &[u8; RECORD_BYTES]) -> Result<&[u8], ReadError> {
-        let [l0, l1, l2, l3, address @ .., n0, n1, n2, n3] = *record;
-        let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        let address = u64::from_le_bytes(address);
-        let number = u32::from_le_bytes([n0, n1, n2, n3]) as usize;
-        if len == 0 || address == 0 {
-            return Ok(&[]);
-        }
+        let Some(at) = Place::of(record) else { return Ok(&[]) };
+        self.load(at.address)?;
+        self.last
+            .as_ref()
+            .and_then(|(_, collection)| collection.object(at.number)?.get(..at.len))
+            .ok_or_else(|| damaged(self.file, at.address, "lacks an object that is referred to"))
+    }
+
+    /// As [`Self::value`], but with an error for all that the library takes for damage.
+    ///
+    /// # Errors
+    /// The file could not be read, or the heap contradicts itself or the record.
+    pub(super) fn sound_value(&mut self, record: &[u8; RECORD_BYTES]) -> Result<&[u8], ReadError> {
+        let Some(at) = Place::of(record) else { return Ok(&[]) };
+        self.load(at.address)?;
+        self.last
+            .as_ref()
+            .filter(|(_, collection)| collection.is_whole && at.number > 0)
+            .and_then(|(_, collection)| collection.object(at.number))
+            .filter(|object| object.len() == at.len)
+            .ok_or_else(|| damaged(self.file, at.address, "contradicts itself"))
+    }
+
+    /// Makes the collection at an address the last one.
+    fn load(&mut self, address: u64) -> Result<(), ReadError> {
         if self.last.as_ref().is_none_or(|(at, _)| *at != address) {
             let collection = match self.collections.pop(&address) {
                 Some(collection) => collection,
@@ -72,13 +92,27 @@ impl<'a> HeapReader<'a> {
                 self.collections.put(at, old);
             }
         }
-        self.last
-            .as_ref()
-            .and_then(|(_, collection)| {
-                let object = collection.objects.get(number)?;
-                collection.bytes.get(object.clone())?.get(..len)
-            })
-            .ok_or_else(|| damaged(self.file, address, "lacks an object that is referred to"))
+        Ok(())
+    }
+}
+
+/// What a record says.
+struct Place {
+    len: usize,
+    /// Of the collection.
+    address: u64,
+    /// Of the object in it.
+    number: usize,
+}
+
+impl Place {
+    /// `None` for nothing.
+    fn of(record: &[u8; RECORD_BYTES]) -> Option<Self> {
+        let [l0, l1, l2, l3, address @ .., n0, n1, n2, n3] = *record;
+        let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let address = u64::from_le_bytes(address);
+        let number = u32::from_le_bytes([n0, n1, n2, n3]) as usize;
+        (len != 0 && address != 0).then_some(Self { len, address, number })
     }
 }
 
@@ -128,34 +162,46 @@ impl Collection {
             file.source.read_exact_at(at + read as u64, &mut bytes[read..])?;
         }
         bytes.truncate(size as usize);
-        let objects = objects(&bytes);
-        Ok(Self { bytes, objects })
+        let (objects, is_whole) = objects(&bytes);
+        Ok(Self { bytes, objects, is_whole })
+    }
+
+    fn object(&self, number: usize) -> Option<&[u8]> {
+        self.bytes.get(self.objects.get(number)?.clone())
     }
 }
 
-/// Where the objects of a collection lie. Free space (number 0) is the last of them.
-fn objects(bytes: &[u8]) -> Vec<Range<usize>> {
+/// A collection has at least so many bytes.
+const SMALLEST_COLLECTION: usize = 4096;
+
+/// Where the objects of a collection lie, and whether they and the free space fill it. Free space
+/// (number 0) is the last of them; its size includes the header.
+fn objects(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
     let mut objects = Vec::new();
     let mut at = HEADER_BYTES;
     while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<HEADER_BYTES>()) {
         let [n0, n1, _, _, _, _, _, _, size @ ..] = *head;
         let number = usize::from(u16::from_le_bytes([n0, n1]));
+        if number == 0 {
+            let size = u64::from_le_bytes(size);
+            let is_last = size.checked_add(at as u64) == Some(bytes.len() as u64);
+            let is_whole = is_last && size.is_multiple_of(8) && size > 0;
+            return (objects, is_whole && bytes.len() >= SMALLEST_COLLECTION);
+        }
         let start = at + HEADER_BYTES;
         let Some(end) = usize::try_from(u64::from_le_bytes(size))
             .ok()
             .and_then(|size| start.checked_add(size))
             .filter(|&end| end <= bytes.len())
         else {
-            break;
+            return (objects, false);
         };
-        if number == 0 {
-            break;
-        }
         if objects.len() <= number {
             objects.resize(number + 1, 0..0);
         }
         objects[number] = start..end;
         at = end.next_multiple_of(8);
     }
-    objects
+    // Less than a header is left.
+    (objects, at <= bytes.len() && bytes.len() >= SMALLEST_COLLECTION)
 }

@@ -1,14 +1,17 @@
 //! HDF5 files.
 //!
-//! libhdf5 holds one global lock, so it serves as the catalogue only: groups, attributes, types and
-//! layouts are read through it once, when a file is opened. Array data is read by our own positioned
-//! reads ([`storage`], [`chunked`]); libhdf5's read is the fallback for what those do not know, and
-//! the reference that tests compare them with.
+//! Groups, attributes, types and layouts are read once, when a file is opened: those of the usual
+//! file by ourselves ([`native`]), in parallel with other files; those of any other file by libhdf5
+//! ([`walk`]), which holds one global lock. Array data is read by our own positioned reads
+//! ([`storage`], [`chunked`]). In both, libhdf5 is the fallback for what we do not know, and the
+//! reference that tests compare us with.
 //!
 //! Specifications: *HDF5 File Format Specification* 3.0, cited by section in the modules.
 
+mod assemble;
 mod attributes;
 mod chunked;
+mod cursor;
 mod dataset;
 mod datatype;
 mod fallback;
@@ -17,6 +20,7 @@ mod fixed;
 mod header;
 mod heap;
 mod library;
+mod native;
 mod record;
 mod storage;
 mod table;
@@ -40,7 +44,13 @@ pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     let source = SourceFile::open(path, context).map_err(|error| OpenError::system(path, error))?;
     let file = Arc::new(storage::HdfFile::new(source, path)?);
     let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
-    let root = library::locked(|| walk::root(&file)).map_err(damaged)?;
+    let root = match native::root(&file) {
+        Ok(root) => root,
+        Err(why) => {
+            log::debug!("{}: left to libhdf5: {why}", path.display());
+            library::locked(|| walk::root(&file)).map_err(damaged)?
+        }
+    };
     let identity = file.source.identity().clone();
     Ok(Source { path: path.to_owned(), root, identity })
 }

@@ -10,7 +10,7 @@ use crate::base::Dims;
 use crate::tree::{FieldValues, RecordArray, RecordField};
 
 /// More than this is not read into memory.
-const LARGEST_BYTES: usize = 1 << 30;
+pub(super) const LARGEST_BYTES: usize = 1 << 30;
 
 /// Reads all records of a dataset, field by field.
 ///
@@ -27,14 +27,7 @@ pub(super) fn read(
     };
     let count = volume(&shape, *size_bytes, LARGEST_BYTES)
         .ok_or_else(|| format!("records of more than {LARGEST_BYTES} bytes are not read"))?;
-    for member in members {
-        if !matches!(
-            member.datatype,
-            Datatype::Fixed { plain: true, .. } | Datatype::FixedText { .. } | Datatype::VlenText
-        ) {
-            return Err(format!("field \"{}\" is of a type that is not read", member.name));
-        }
-    }
+    check_members(members)?;
     // SAFETY: plain library calls; the buffer has room for all values of the type.
     let space = Id::new(unsafe { h5d::H5Dget_space(dataset.raw()) })?;
     let values = Values::read(datatype, datatype_id.raw(), &space, count, |buffer| unsafe {
@@ -47,15 +40,48 @@ pub(super) fn read(
             buffer,
         )
     })?;
+    // SAFETY: the library wrote these values and has not taken them back.
+    let mut text = |datatype: &Datatype, value: &[u8], out: &mut TextBuf| {
+        push_text(out, unsafe { text_of(datatype, value) }.unwrap_or_default())
+    };
+    let each = Datatype::memory_bytes;
     let fields = members
         .iter()
-        .map(|member| field(member, values.bytes(), *size_bytes))
+        .map(|member| field(member, values.bytes(), *size_bytes, each(&member.datatype), &mut text))
         .collect::<Result<_, _>>()?;
     Ok(RecordArray { shape, fields })
 }
 
-fn field(member: &Member, records: &[u8], size_bytes: usize) -> Result<RecordField, String> {
-    let each = member.datatype.memory_bytes();
+/// That all members are of types that are read.
+///
+/// # Errors
+/// One is not.
+pub(super) fn check_members(members: &[Member]) -> Result<(), String> {
+    for member in members {
+        if !matches!(
+            member.datatype,
+            Datatype::Fixed { plain: true, .. } | Datatype::FixedText { .. } | Datatype::VlenText
+        ) {
+            return Err(format!("field \"{}\" is of a type that is not read", member.name));
+        }
+    }
+    Ok(())
+}
+
+/// Appends the text of one value.
+type PushText<'a> = dyn FnMut(&Datatype, &[u8], &mut TextBuf) -> Result<(), String> + 'a;
+
+/// The values of one member, each of which takes `each` bytes (of an array: each of its elements).
+///
+/// # Errors
+/// It lies outside of the record, or a text is not UTF-8.
+pub(super) fn field(
+    member: &Member,
+    records: &[u8],
+    size_bytes: usize,
+    each: usize,
+    push: &mut PushText<'_>,
+) -> Result<RecordField, String> {
     let inner: u64 = member.inner_shape.iter().product();
     let start = member.offset_bytes;
     let range = inner
@@ -76,8 +102,7 @@ fn field(member: &Member, records: &[u8], size_bytes: usize) -> Result<RecordFie
             let mut text = TextBuf::new();
             for record in records.chunks_exact(size_bytes.max(1)) {
                 for value in record[range.clone()].chunks_exact(each.max(1)) {
-                    // SAFETY: the library wrote these values and has not taken them back.
-                    push_text(&mut text, unsafe { text_of(datatype, value) }.unwrap_or_default())
+                    push(datatype, value, &mut text)
                         .map_err(|why| format!("field \"{}\": {why}", member.name))?;
                 }
             }

@@ -11,7 +11,6 @@ use crate::input::OpenError;
 use crate::io::SourceFile;
 
 /// An HDF5 file that is read without the library.
-#[derive(Debug)]
 pub(super) struct HdfFile {
     pub(super) source: SourceFile,
     /// Where the superblock lies; addresses in the file count from here.
@@ -19,6 +18,17 @@ pub(super) struct HdfFile {
     /// Addresses and lengths take eight bytes, as in every file that a usual writer makes. If not,
     /// structures inside the file are left to the library.
     pub(super) wide: bool,
+}
+
+/// Nothing that differs from one opening to the next, so that trees can be compared by this.
+impl std::fmt::Debug for HdfFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HdfFile")
+            .field("path", &self.source.path())
+            .field("base", &self.base)
+            .field("wide", &self.wide)
+            .finish_non_exhaustive()
+    }
 }
 
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";

@@ -12,9 +12,9 @@ use super::{attributes, dataset};
 use crate::tree::{ArrayNode, Attrs, Data, Group, Node};
 
 /// Groups nested deeper than this are not walked.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 /// Hard links can make a small file an endless tree; no real one has as many objects.
-const MOST_OBJECTS: usize = 1_000_000;
+pub(super) const MOST_OBJECTS: usize = 1_000_000;
 
 /// The whole tree of a file.
 ///
