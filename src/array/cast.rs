@@ -1,5 +1,6 @@
 //! An array in another element type, as numpy's `astype`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use half::f16;
@@ -42,6 +43,10 @@ impl ArraySource for Cast {
 
     fn grain(&self) -> Option<&[u64]> {
         self.source.grain()
+    }
+
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        self.source.decoded_with(element)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The contract of fixed-width arrays.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::text::SharedText;
@@ -32,6 +33,13 @@ pub trait ArraySource: Debug + Send + Sync {
     /// Shape of the unit that the source stores and decodes at once, when it has one. Readers that
     /// are free to choose align their reads to it. `None`: any region is as cheap as its bytes.
     fn grain(&self) -> Option<&[u64]> {
+        None
+    }
+
+    /// Of an array of rank 1: the elements that are decoded together with `element`, itself among
+    /// them, so that reading them as well costs little. `None` (the default) when nothing is
+    /// decoded, or when it is not known.
+    fn decoded_with(&self, _element: u64) -> Option<Range<u64>> {
         None
     }
 

@@ -7,6 +7,8 @@
 mod block;
 pub mod zarr;
 
+use std::ops::Range;
+
 use crate::base::ReadError;
 
 pub use block::Block;
@@ -85,6 +87,13 @@ pub trait Face: Send + Sync {
     /// # Errors
     /// Those of the sources.
     fn read_at(&self, file: EntryId, at: u64, out: &mut [u8]) -> Result<usize, ReadError>;
+
+    /// The bytes of a file that are decoded together with the one at `at`, itself among them, so
+    /// that reading them as well costs little. `None` (the default) when nothing is decoded, or
+    /// when it is not known.
+    fn decoded_with(&self, _file: EntryId, _at: u64) -> Option<Range<u64>> {
+        None
+    }
 
     /// True when reading a file is no more than copying what an input holds, so that whoever keeps
     /// what it has read keeps it twice. False by default.

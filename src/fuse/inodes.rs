@@ -2,6 +2,7 @@
 //!
 //! Inode 1 is the top directory; each export's entries follow in one run of numbers.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use fuser::Errno;
@@ -67,6 +68,14 @@ impl Inodes {
             .filter(|placed| inode - placed.base <= placed.face.num_entries())
             .ok_or(Refusal::Absent)?;
         Ok(Target::Entry(placed, EntryId(inode - placed.base)))
+    }
+
+    /// What [`Face::decoded_with`] says of a file.
+    pub fn decoded_with(&self, inode: u64, at: u64) -> Option<Range<u64>> {
+        match self.target(inode).ok()? {
+            Target::Top => None,
+            Target::Entry(placed, id) => placed.face.decoded_with(id, at),
+        }
     }
 
     /// Reads a file as [`Face::read_at`] does.

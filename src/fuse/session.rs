@@ -108,13 +108,12 @@ pub fn mount(
     let inodes = Arc::new(Inodes::new(exports));
     let (surroundings, waiting) = match options.page_cache {
         PageCache::All => {
-            let (surroundings, waiting) = Surroundings::new();
+            let (surroundings, waiting) = Surroundings::new(&inodes);
             (surroundings, Some(waiting))
         }
-        PageCache::Read | PageCache::Computed => (Surroundings::none(), None),
+        PageCache::Read | PageCache::Computed => (Surroundings::none(&inodes), None),
     };
-    let filesystem =
-        FaceFs::new(Arc::clone(&inodes), options.modified, options.page_cache, surroundings);
+    let filesystem = FaceFs::new(inodes, options.modified, options.page_cache, surroundings);
     let session = Session::new(filesystem, &mountpoint, &config).map_err(|source| {
         if source.kind() == io::ErrorKind::NotFound {
             MountError::NoHelper
@@ -127,7 +126,7 @@ pub fn mount(
         let notifier = session.notifier();
         std::thread::Builder::new()
             .name("surroundings".to_owned())
-            .spawn(move || waiting.store(&inodes, &notifier))
+            .spawn(move || waiting.store(&notifier))
             .map_err(refused)?;
     }
     tune_read_ahead(&mountpoint);

@@ -38,6 +38,16 @@ pub(super) trait Part: Debug + Send + Sync {
     /// Fills `out` with the values of entries.
     fn read_values(&self, range: Range<u64>, out: &mut [u8]) -> Result<(), ReadError>;
 
+    /// The entries whose values are decoded together with that of `entry`, if known.
+    fn values_decoded_with(&self, _entry: u64) -> Option<Range<u64>> {
+        None
+    }
+
+    /// The entries whose minor indices are decoded together with that of `entry`, if known.
+    fn minors_decoded_with(&self, _entry: u64) -> Option<Range<u64>> {
+        None
+    }
+
     /// The array whose elements are the values, unchanged.
     fn plain_values(&self) -> Option<&SharedArray> {
         None
@@ -145,6 +155,14 @@ impl Part for Direct {
 
     fn read_values(&self, range: Range<u64>, out: &mut [u8]) -> Result<(), ReadError> {
         self.values.read_into(&Region::line(range), out)
+    }
+
+    fn values_decoded_with(&self, entry: u64) -> Option<Range<u64>> {
+        self.values.decoded_with(entry)
+    }
+
+    fn minors_decoded_with(&self, entry: u64) -> Option<Range<u64>> {
+        self.matrix.indices.decoded_with(entry)
     }
 
     fn plain_values(&self) -> Option<&SharedArray> {

@@ -84,6 +84,19 @@ impl Stack {
         }
     }
 
+    /// What `decoded` says of the part that holds `entry`, as entries of the stack.
+    fn decoded_with(
+        &self,
+        entry: u64,
+        decoded: impl Fn(&dyn Part, u64) -> Option<Range<u64>>,
+    ) -> Option<Range<u64>> {
+        let (part, local) = touched(&self.entries, entry..entry.checked_add(1)?).next()?;
+        let (first, end) = (self.entries[part], self.entries[part + 1]);
+        // The arrays of a part may be longer than its entries.
+        decoded(self.parts[part].as_ref(), local.start)
+            .map(|range| range.start + first..range.end.saturating_add(first).min(end))
+    }
+
     /// The one part that holds all of `range`.
     fn single_part(&self, range: Range<u64>) -> Option<(&dyn Part, Range<u64>)> {
         let mut touched = touched(&self.entries, range);
@@ -153,6 +166,10 @@ impl ArraySource for StackedValues {
         self.0.parts.iter().find_map(|part| part.plain_values()?.grain())
     }
 
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        self.0.decoded_with(element, |part, entry| part.values_decoded_with(entry))
+    }
+
     fn is_stored_as_is(&self) -> bool {
         all_as_is(&self.0.parts, |part| part.plain_values())
     }
@@ -188,6 +205,10 @@ impl ArraySource for StackedMinors {
     fn grain(&self) -> Option<&[u64]> {
         let to = self.0.index_type;
         self.0.parts.iter().find_map(|part| part.plain_minors(to)?.grain())
+    }
+
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        self.0.decoded_with(element, |part, entry| part.minors_decoded_with(entry))
     }
 
     fn is_stored_as_is(&self) -> bool {

@@ -15,6 +15,7 @@ mod shard;
 mod tests;
 mod text;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -378,6 +379,26 @@ impl Face for ZarrFace {
             }
             _ => Ok(0),
         }
+    }
+
+    fn decoded_with(&self, file: EntryId, at: u64) -> Option<Range<u64>> {
+        let (_, node, place) = self.locate(file)?;
+        let (Content::Array(array), Place::Chunk(chunk)) = (&node.content, place) else {
+            return None;
+        };
+        // The chunks of a shard along the only axis lie in the file as in the array.
+        let (Body::Blocks { array: source, file } | Body::Shards { array: source, file, .. }) =
+            &array.body
+        else {
+            return None;
+        };
+        let &[first] = array.chunks.start(chunk, file).as_slice() else { return None };
+        let end = (first + file[0]).min(source.shape()[0]);
+        let element_bytes = source.dtype().size_bytes() as u64;
+        let element = first.checked_add(at / element_bytes).filter(|&element| element < end)?;
+        let decoded = source.decoded_with(element)?;
+        let in_file = |element: u64| (element.clamp(first, end) - first) * element_bytes;
+        Some(in_file(decoded.start)..in_file(decoded.end))
     }
 
     fn is_stored_as_is(&self, file: EntryId) -> bool {

@@ -2,6 +2,7 @@
 //! it, and the `zarrs` crate reads back what was put in.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use zarrs::array::{Array, ArrayBytes};
 use zarrs::filesystem::FilesystemStore;
 
 use super::*;
-use crate::array::{MemoryArray, MemoryText, TextBuf, read_all};
-use crate::base::DType;
+use crate::array::{ArraySource, MemoryArray, MemoryText, TextBuf, read_all};
+use crate::base::{DType, Region};
 use crate::tree::{ArrayNode, Attr, Attrs, Data, FieldValues, Node, RecordArray, RecordField};
 
 fn node(data: impl Into<Data>) -> Node {
@@ -296,5 +297,57 @@ fn looking_costs_nothing_and_reading_costs_what_is_read() {
                 assert!(read() <= 4, "{options:?}");
             }
         }
+    }
+}
+
+/// An array of which a hundred elements are decoded at once.
+#[derive(Debug)]
+struct Hundreds(SharedArray);
+
+impl ArraySource for Hundreds {
+    fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    fn shape(&self) -> &[u64] {
+        self.0.shape()
+    }
+
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.0.read_into(region, out)
+    }
+
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        let start = element / 100 * 100;
+        Some(start..(start + 100).min(self.shape()[0]))
+    }
+}
+
+#[test]
+fn what_is_decoded_together_is_told_in_bytes_of_the_file() {
+    let mut root = Group::default();
+    let array: SharedArray = Arc::new(Hundreds(numbers(DType::I32, &[730])));
+    root.insert("a", node(array));
+    for shard_bytes in [None, NonZeroU64::new(256 * 4)] {
+        let elems = NonZeroU64::new(if shard_bytes.is_some() { 64 } else { 256 });
+        let geometry = Geometry { elems, shard_bytes, rows: None };
+        let face = ZarrFace::new(&root, &ZarrOptions { format: ZarrFormat::V3, geometry }).unwrap();
+        let mut files = Vec::new();
+        walk(&face, face.root(), "", &mut |path, entry| {
+            if path.starts_with("/a/c/") {
+                files.push(entry.id);
+            }
+        });
+        assert_eq!(files.len(), 3);
+        // Elements 256 to 511: those from 200, 300, 400 and 500 on, as far as they are in the file.
+        let told = |at| face.decoded_with(files[1], at);
+        assert_eq!(told(0), Some(0..44 * 4));
+        assert_eq!(told(44 * 4), Some(44 * 4..144 * 4));
+        assert_eq!(told(143 * 4 + 3), Some(44 * 4..144 * 4));
+        assert_eq!(told(255 * 4), Some(244 * 4..256 * 4));
+        // The last file holds the elements from 512 to 729; the rest is padding.
+        assert_eq!(face.decoded_with(files[2], 217 * 4), Some(188 * 4..218 * 4));
+        assert_eq!(face.decoded_with(files[2], 218 * 4), None);
+        assert_eq!(face.decoded_with(face.root(), 0), None);
     }
 }

@@ -1,5 +1,7 @@
 //! Numeric and boolean datasets as lazy arrays.
 
+use std::ops::Range;
+
 use super::storage::Storage;
 use super::values::swap_in_place;
 use crate::array::{ArraySource, StoredChunk};
@@ -36,6 +38,10 @@ impl ArraySource for FixedArray {
 
     fn grain(&self) -> Option<&[u64]> {
         self.storage.grain()
+    }
+
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        self.storage.decoded_with(element)
     }
 
     fn is_stored_as_is(&self) -> bool {

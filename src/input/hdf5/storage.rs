@@ -1,5 +1,6 @@
 //! The elements of one dataset as the file stores them: read by region, whatever the layout.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -148,6 +149,18 @@ impl Storage {
     pub(super) fn grain(&self) -> Option<&[u64]> {
         match &self.layout {
             Layout::Chunked(chunked) => Some(chunked.chunk_shape()),
+            _ => None,
+        }
+    }
+
+    /// The elements of the only axis that are in one filtered chunk with `element`.
+    pub(super) fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        match (&self.layout, self.shape.as_slice()) {
+            (Layout::Chunked(chunked), &[extent]) if !chunked.is_unfiltered() => {
+                let len = *chunked.chunk_shape().first()?;
+                let start = element / len * len;
+                Some(start..start.saturating_add(len).min(extent))
+            }
             _ => None,
         }
     }

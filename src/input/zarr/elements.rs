@@ -4,6 +4,8 @@
 //! part is wanted come through the block cache; and of chunks that are stored as they are, only the
 //! wanted bytes are read.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::chunks::Chunks;
@@ -61,6 +63,17 @@ impl ArraySource for Numbers {
 
     fn grain(&self) -> Option<&[u64]> {
         (!self.grain.is_empty()).then_some(&self.grain)
+    }
+
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        let header = &self.elements.chunks.header;
+        match (self.grain.as_slice(), header.shape.as_slice()) {
+            (&[len], &[extent]) if !header.codecs.is_packed() => {
+                let start = element / len * len;
+                Some(start..start.saturating_add(len).min(extent))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -20,6 +20,12 @@ impl ArraySource for Metered {
         self.array.shape()
     }
 
+    /// As if ten elements were decoded at once.
+    fn decoded_with(&self, element: u64) -> Option<std::ops::Range<u64>> {
+        let start = element / 10 * 10;
+        Some(start..(start + 10).min(self.shape()[0]))
+    }
+
     fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
         self.elements.fetch_add(region.num_elements(), Ordering::SeqCst);
         self.array.read_into(region, out)
@@ -111,4 +117,17 @@ fn a_rising_map_leaves_the_values_alone() {
     read(data, 100..105);
     read(indices, 100..105);
     assert_eq!(meters.take(), [5, 5, 0]);
+}
+
+#[test]
+fn what_is_decoded_together_is_numbered_along_the_stack() {
+    let meters = Meters::default();
+    let part = || part(meters.over(&striped(3, 8)), Indexer::prefix(8, 10));
+    let planned = plan_stack(vec![part(), part()], Axis::Rows, &StackOptions::default()).unwrap();
+    let merged = resolve(&planned, &env(), &Silent).unwrap();
+    let (data, indices, _) = stored(&merged);
+    for array in [data, indices] {
+        let told = [0, 11, 12, 23, 24].map(|entry| array.decoded_with(entry));
+        assert_eq!(told, [Some(0..10), Some(10..12), Some(12..22), Some(22..24), None]);
+    }
 }
