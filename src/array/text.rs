@@ -54,6 +54,17 @@ impl TextBuf {
         self.ends.reserve(additional);
     }
 
+    /// Makes room for so many more bytes of text.
+    pub fn reserve_bytes(&mut self, additional: usize) {
+        self.bytes.reserve(additional);
+    }
+
+    /// All strings one after another, without what is between them.
+    #[must_use]
+    pub fn joined(&self) -> &str {
+        &self.bytes
+    }
+
     /// Appends one string.
     pub fn push(&mut self, text: &str) {
         self.bytes.push_str(text);
@@ -107,7 +118,9 @@ impl TextBuf {
 
 impl<'a> FromIterator<&'a str> for TextBuf {
     fn from_iter<I: IntoIterator<Item = &'a str>>(strings: I) -> Self {
+        let strings = strings.into_iter();
         let mut out = Self::new();
+        out.reserve(strings.size_hint().0);
         for text in strings {
             out.push(text);
         }

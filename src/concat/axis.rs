@@ -11,6 +11,7 @@ use crate::base::{Indexer, indexer::MISSING};
 use super::names::NameLists;
 use super::numbering::Numbering;
 use super::options::Join;
+use super::sorted;
 
 /// The joined axis.
 #[derive(Debug)]
@@ -103,9 +104,12 @@ pub(super) fn union<'a>(lists: impl Iterator<Item = &'a TextBuf> + Clone) -> Tex
     if filled.clone().all(|list| list == first) {
         return first.clone();
     }
+    let lists: Vec<&TextBuf> = std::iter::once(first).chain(filled).collect();
+    if lists.par_iter().all(|list| sorted::is_sorted(list)) {
+        return sorted::union(&lists);
+    }
     let mut numbering = Numbering::default();
-    let numbered: Vec<Vec<u32>> =
-        std::iter::once(first).chain(filled).map(|list| numbering.of(list)).collect();
+    let numbered: Vec<Vec<u32>> = lists.into_iter().map(|list| numbering.of(list)).collect();
     union_order(&numbering, &numbered)
         .into_iter()
         .map(|number| numbering.names[number as usize])

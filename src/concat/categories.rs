@@ -1,5 +1,6 @@
 //! Values of categories, and what pandas does with lists of them: union, natural order, recoding.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -14,7 +15,7 @@ use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
 use super::dtype::result_type;
-use super::{axis, natsort};
+use super::{axis, natsort, sorted};
 
 /// The distinct values of a categorical, as a pandas index would hold them.
 #[derive(Debug, Clone)]
@@ -319,6 +320,9 @@ impl Categories {
             _ if self.len() == 0 => Self::of_text(std::iter::empty()),
             Self::Text(texts) => {
                 let order = natsort::order(texts.iter().map(natsort::Key::of_text));
+                if order.is_sorted() {
+                    return self.clone();
+                }
                 Self::of_text(order.into_iter().map(|at| texts.get(at)))
             }
             Self::Int(_, values) => {
@@ -344,14 +348,20 @@ impl Categories {
 /// Finds the places of many lists' categories in one list.
 pub(super) struct Recoder<'a> {
     target: &'a Categories,
-    places: HashMap<Key<'a>, i64>,
+    /// The target, if it is text in order of code points.
+    sorted: Option<&'a TextBuf>,
+    /// Made when it is needed.
+    places: OnceCell<HashMap<Key<'a>, i64>>,
 }
 
 impl<'a> Recoder<'a> {
     /// For codes that are to point into `target`.
     pub fn new(target: &'a Categories) -> Self {
-        let keys = target.keys().into_iter().enumerate();
-        Self { target, places: keys.map(|(at, key)| (key, at as i64)).collect() }
+        let sorted = match target {
+            Categories::Text(texts) if sorted::is_sorted(texts) => Some(&**texts),
+            _ => None,
+        };
+        Self { target, sorted, places: OnceCell::new() }
     }
 
     /// As [`Categories::recoding`].
@@ -360,7 +370,14 @@ impl<'a> Recoder<'a> {
         if is_text(self.target) && !is_text(list) && list.len() > 0 {
             return self.table(&Categories::Text(list.text()));
         }
-        list.keys().iter().map(|key| self.places.get(key).copied().unwrap_or(-1)).collect()
+        if let (Some(target), Categories::Text(texts)) = (self.sorted, list) {
+            return sorted::places(target, texts);
+        }
+        let places = self.places.get_or_init(|| {
+            let keys = self.target.keys().into_iter().enumerate();
+            keys.map(|(at, key)| (key, at as i64)).collect()
+        });
+        list.keys().iter().map(|key| places.get(key).copied().unwrap_or(-1)).collect()
     }
 }
 

@@ -45,6 +45,7 @@ mod other_axis;
 mod plan;
 mod reindex;
 mod report;
+mod sorted;
 pub mod sparse;
 
 pub use compile::CensusError;

@@ -86,12 +86,8 @@ impl NameLists {
 }
 
 fn shelve(shelf: &Mutex<Shelf>, names: TextBuf) -> Arc<TextBuf> {
-    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-    for name in names.iter() {
-        hasher.update(name.as_bytes());
-        hasher.update(&[0xff]);
-    }
-    let hash = hasher.digest();
+    // Where names end is compared, not hashed.
+    let hash = xxhash_rust::xxh3::xxh3_64(names.joined().as_bytes());
     let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
     let slot = shelf.entry(hash).or_default();
     if let Some(known) = slot.iter().find(|known| ***known == names) {

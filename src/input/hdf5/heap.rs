@@ -96,6 +96,11 @@ impl<'a> HeapReader<'a> {
     }
 }
 
+/// Bytes of the value that a record points to.
+pub(super) fn stored_len(record: &[u8; RECORD_BYTES]) -> u64 {
+    Place::of(record).map_or(0, |place| place.len as u64)
+}
+
 /// What a record says.
 struct Place {
     len: usize,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::datatype::Padding;
 use super::fallback::Library;
-use super::heap::{HeapReader, RECORD_BYTES};
+use super::heap::{HeapReader, RECORD_BYTES, stored_len};
 use super::storage::{Storage, regions};
 use crate::array::{TextBuf, TextSource};
 use crate::base::{ReadError, Region};
@@ -111,7 +111,11 @@ impl TextSource for VlenText {
             let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];
             self.storage.read(part, &mut records)?;
             out.reserve(records.len() / RECORD_BYTES);
-            for (index, record) in records.as_chunks::<RECORD_BYTES>().0.iter().enumerate() {
+            let records = records.as_chunks::<RECORD_BYTES>().0;
+            let len: u64 = records.iter().map(stored_len).sum();
+            // What more is said than the file has is not true.
+            out.reserve_bytes(len.min(self.storage.file.source.len()) as usize);
+            for (index, record) in records.iter().enumerate() {
                 let value =
                     heap.value(record).map_err(|error| error.within(&self.storage.element))?;
                 // As C strings, which is what the library makes of them.
