@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::scratch::with_scratch;
 use super::{ArraySource, SharedArray, StoredChunk};
+use crate::base::parallel::try_each;
 use crate::base::{DType, Dims, ReadError, Region};
 
 /// Reads of more than this spread over threads when they touch several parts.
@@ -73,7 +72,9 @@ impl Stacked {
             jobs.push((part, part_region, head));
         }
         if parallel && jobs.len() > 1 {
-            jobs.into_par_iter().try_for_each(|(part, region, out)| part.read_into(&region, out))
+            try_each(jobs, |(part, region, out): (&SharedArray, Region, &mut [u8])| {
+                part.read_into(&region, out)
+            })
         } else {
             jobs.into_iter().try_for_each(|(part, region, out)| part.read_into(&region, out))
         }

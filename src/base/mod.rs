@@ -4,6 +4,7 @@
 pub mod dtype;
 pub mod error;
 pub mod indexer;
+pub mod parallel;
 pub mod progress;
 pub mod region;
 

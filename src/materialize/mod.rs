@@ -9,6 +9,7 @@ mod codec;
 mod error;
 pub mod h5ad;
 mod options;
+mod pieces;
 mod schedule;
 mod target;
 pub mod zarr;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Cancel, MaterializeError};
+use crate::base::parallel::sequentially;
 
 /// Takes jobs in order and works on as many at once as there are workers. Each worker has one
 /// `state` (its buffers) that it reuses from job to job.
@@ -22,17 +23,20 @@ pub fn run<Job, State>(
         stop.store(true, Ordering::Relaxed);
         lock(&failure).get_or_insert(error);
     };
+    // There are as many workers as there should be threads: none spreads its reads over more.
     let worker = || {
-        let mut state = new_state();
-        while !stop.load(Ordering::Relaxed) {
-            if cancel.is_cancelled() {
-                return fail(MaterializeError::Cancelled);
+        sequentially(|| {
+            let mut state = new_state();
+            while !stop.load(Ordering::Relaxed) {
+                if cancel.is_cancelled() {
+                    return fail(MaterializeError::Cancelled);
+                }
+                let Some(job) = lock(&jobs).next() else { return };
+                if let Err(error) = work(&mut state, job) {
+                    return fail(error);
+                }
             }
-            let Some(job) = lock(&jobs).next() else { return };
-            if let Err(error) = work(&mut state, job) {
-                return fail(error);
-            }
-        }
+        })
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.get() {

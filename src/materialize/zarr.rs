@@ -4,11 +4,11 @@
 //! here they are encoded as they are written, and the codec is added to the metadata.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::pieces::write_at;
 use super::schedule::run;
 use super::target::Staged;
 use super::{Cancel, Limits, MaterializeError, OutputRules, TargetKind};
@@ -198,7 +198,7 @@ impl Store<'_> {
         };
         let len = len_bytes.unwrap_or(0);
         let failed = |error| self.write_failed(&file.element, error);
-        let mut out = File::create(&file.path).map_err(failed)?;
+        let out = File::create(&file.path).map_err(failed)?;
         let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_meta =
             matches!(name, "zarr.json" | ".zarray" | ".zgroup" | ".zattrs" | ".zmetadata");
@@ -207,7 +207,7 @@ impl Store<'_> {
             while at < len {
                 let part = (len - at).min(block as u64) as usize;
                 self.read(buffers, file, at, part)?;
-                out.write_all(&buffers.plain[..part]).map_err(failed)?;
+                write_at(&out, &buffers.plain[..part], at).map_err(failed)?;
                 at += part as u64;
                 self.progress.advance(part as u64);
             }
@@ -216,10 +216,10 @@ impl Store<'_> {
         self.read(buffers, file, 0, len as usize)?;
         if is_meta {
             let document = with_codec(name, &buffers.plain[..len as usize], self.compression);
-            out.write_all(&document).map_err(failed)?;
+            write_at(&out, &document, 0).map_err(failed)?;
         } else {
             self.encode(buffers, len as usize).map_err(failed)?;
-            out.write_all(&buffers.encoded).map_err(failed)?;
+            write_at(&out, &buffers.encoded, 0).map_err(failed)?;
         }
         self.progress.advance(len);
         Ok(())

@@ -16,6 +16,7 @@ use super::offsets::{Offsets, OffsetsWriter};
 use super::source::Compressed;
 use super::stack::Arrays;
 use crate::array::{ArraySource, SharedArray};
+use crate::base::parallel::try_each;
 use crate::base::{DType, ReadError, Region};
 
 /// Entries of a cached block, and of the least that a task of a long read gathers.
@@ -186,11 +187,7 @@ impl Interleaved {
                 self.read_cached(&merged, range, want, out)
             }
         };
-        if jobs.len() > 1 {
-            jobs.into_par_iter().try_for_each(run)
-        } else {
-            jobs.into_iter().try_for_each(run)
-        }
+        try_each(jobs, run)
     }
 
     /// A range within one block, which is kept for the next reader.

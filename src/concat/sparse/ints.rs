@@ -158,6 +158,18 @@ pub(super) fn shift_in_place(bytes: &mut [u8], bound: u64, shift: u64) -> Result
     Ok(())
 }
 
+/// Replaces `int32` numbers by what stands at their positions in `table`.
+pub(super) fn map_in_place(bytes: &mut [u8], table: &[u32]) -> Result<(), OutOfRange> {
+    for raw in bytes.as_chunks_mut::<4>().0 {
+        let number = u32::from_le_bytes(*raw);
+        let Some(target) = table.get(number as usize) else {
+            return Err(OutOfRange(i64::from(number as i32)));
+        };
+        *raw = target.to_le_bytes();
+    }
+    Ok(())
+}
+
 fn first_out_of_range(dtype: DType, bytes: &[u8], bound: u64) -> OutOfRange {
     let number = with_integer!(
         dtype,

@@ -6,13 +6,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::column_map::ColumnMap;
-use super::ints::{IndexType, copy_shifted, load_minors, shift_in_place};
+use super::ints::{IndexType, copy_shifted, load_minors, map_in_place, shift_in_place};
 use super::source::Compressed;
 use crate::array::{SharedArray, StoredChunk};
+use crate::base::parallel::is_sequential;
 use crate::base::{DType, ReadError, Region};
 
-/// Entries converted at a time: source and result of one batch stay in the second-level cache.
+/// Entries converted at a time, about: source and result of one batch stay in the second-level cache.
 const BATCH: u64 = 32 << 10;
+/// Stored units of more entries are not converted as a whole, or buffers would become large.
+const MAX_GRAIN: u64 = 1 << 20;
 
 /// Consecutive major slices of the result.
 ///
@@ -84,8 +87,36 @@ pub(super) struct Direct {
 }
 
 impl Direct {
+    /// True when indices of the source take the room of those of the result, so that they can be
+    /// changed where they have been read to.
+    fn is_in_place(&self, to: IndexType) -> bool {
+        self.matrix.indices.dtype() == DType::I32
+            && to == IndexType::Narrow
+            && (self.map.is_none() || self.shift == 0)
+    }
+
     fn is_plain(&self, to: IndexType) -> bool {
-        self.matrix.indices.dtype() == DType::I32 && to == IndexType::Narrow && self.map.is_none()
+        self.is_in_place(to) && self.map.is_none()
+    }
+
+    /// Entries of a batch, whose ends are multiples of it: whole stored units, unless those are
+    /// large. A unit that is wanted whole is decoded straight to where it goes.
+    fn batch(&self) -> u64 {
+        match self.matrix.indices.grain() {
+            Some(&[grain]) if (1..=MAX_GRAIN).contains(&grain) => (BATCH / grain).max(1) * grain,
+            _ => BATCH,
+        }
+    }
+
+    fn read_in_place(&self, range: Range<u64>, out: &mut [u8]) -> Result<(), ReadError> {
+        let matrix = &self.matrix;
+        let start = range.start;
+        matrix.indices.read_into(&Region::line(range), out)?;
+        match &self.map {
+            None => shift_in_place(out, matrix.num_minor, self.shift),
+            Some(map) => map_in_place(out, &map.table),
+        }
+        .map_err(|bad| matrix.bad_minor(&bad, start))
     }
 
     fn read_batch(
@@ -138,17 +169,21 @@ impl Part for Direct {
         to: IndexType,
         out: &mut [u8],
     ) -> Result<(), ReadError> {
-        if self.is_plain(to) {
-            let start = range.start;
-            self.matrix.indices.read_into(&Region::line(range), out)?;
-            return shift_in_place(out, self.matrix.num_minor, self.shift)
-                .map_err(|bad| self.matrix.bad_minor(&bad, start));
+        let in_place = self.is_in_place(to);
+        // The source spreads a long read over all cores, unless they are busy anyway.
+        if in_place && !is_sequential() {
+            return self.read_in_place(range, out);
         }
-        let mut start = range.start;
-        for out in out.chunks_mut(BATCH as usize * to.size_bytes()) {
-            let end = start + (out.len() / to.size_bytes()) as u64;
-            self.read_batch(start..end, to, out)?;
-            start = end;
+        let (batch, mut start, mut rest) = (self.batch(), range.start, out);
+        while start < range.end {
+            let end = ((start / batch + 1) * batch).min(range.end);
+            let (out, after) = rest.split_at_mut((end - start) as usize * to.size_bytes());
+            if in_place {
+                self.read_in_place(start..end, out)?;
+            } else {
+                self.read_batch(start..end, to, out)?;
+            }
+            (start, rest) = (end, after);
         }
         Ok(())
     }

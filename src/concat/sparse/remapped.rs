@@ -4,8 +4,6 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rayon::prelude::*;
-
 use super::cache::{Block, BlockCache};
 use super::column_map::ColumnMap;
 use super::ints::IndexType;
@@ -14,6 +12,7 @@ use super::part::Part;
 use super::rewrite::{Rows, Workspace, rewrite};
 use super::source::Compressed;
 use crate::array::SharedArray;
+use crate::base::parallel::try_each;
 use crate::base::{ReadError, Region};
 
 /// Source entries of a block, about: small enough for a random row, large enough for a read.
@@ -225,11 +224,7 @@ impl Remapped {
                 self.read_cached(&blocks, span, entries, want, out)
             }
         };
-        if many {
-            jobs.into_par_iter().try_for_each(run)
-        } else {
-            jobs.into_iter().try_for_each(run)
-        }
+        if many { try_each(jobs, run) } else { jobs.into_iter().try_for_each(run) }
     }
 
     /// Whole blocks of a long read, straight to where they belong; nobody will ask again soon.

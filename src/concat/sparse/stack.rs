@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::ints::IndexType;
 use super::part::{Part, plain_chunk};
 use crate::array::{ArraySource, SharedArray, StoredChunk};
+use crate::base::parallel::try_each;
 use crate::base::{DType, ReadError, Region};
 
 /// Reads of more than this spread over threads when they touch several parts.
@@ -77,11 +76,7 @@ impl Stack {
         let run = |(part, local, out): (usize, Range<u64>, &mut [u8])| {
             read(self.parts[part].as_ref(), local, out)
         };
-        if parallel && jobs.len() > 1 {
-            jobs.into_par_iter().try_for_each(run)
-        } else {
-            jobs.into_iter().try_for_each(run)
-        }
+        if parallel { try_each(jobs, run) } else { jobs.into_iter().try_for_each(run) }
     }
 
     /// What `decoded` says of the part that holds `entry`, as entries of the stack.

@@ -15,6 +15,7 @@ use super::header::Chunk;
 use super::storage::{HdfFile, Runs, fill};
 use super::table::{Grid, Table};
 use crate::array::StoredChunk;
+use crate::base::parallel::{is_sequential, try_each};
 use crate::base::{Dims, ReadError, Region};
 use crate::io::{Block, BlockKey};
 
@@ -180,7 +181,7 @@ impl Chunked {
         if jobs.len() == 1 || region_bytes < self.chunk_bytes() {
             jobs.into_iter().try_for_each(|(part, out)| self.read_run(part, out))?;
         } else {
-            jobs.into_par_iter().try_for_each(|(part, out)| self.read_run(part, out))?;
+            try_each(jobs, |(part, out): (&Part, &mut [u8])| self.read_run(part, out))?;
         }
         self.read_ahead(region, &parts, &table);
         Ok(())
@@ -298,6 +299,7 @@ impl Chunked {
             let load =
                 |part: &Part| part.chunk.map(|chunk| self.block(part.index, chunk)).transpose();
             let blocks: Vec<Option<Block>> = match parts {
+                _ if is_sequential() => parts.iter().map(load).collect::<Result<_, _>>()?,
                 [part] => vec![load(part)?],
                 _ => parts.par_iter().map(load).collect::<Result<_, _>>()?,
             };
@@ -386,6 +388,9 @@ impl Chunked {
         let end = start + region.num_elements();
         let sequential = self.last_end.swap(end, Ordering::Relaxed) == start;
         let Some(last) = parts.last().filter(|_| sequential && parts.len() <= 2) else { return };
+        if is_sequential() {
+            return;
+        }
         let blocks = self.file.source.context().blocks();
         for index in last.index + 1..=last.index + READ_AHEAD {
             let Some(chunk) = table.get(index) else { return };

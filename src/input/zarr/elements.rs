@@ -12,6 +12,7 @@ use super::chunks::Chunks;
 use super::codec::{to_little_endian, zeroed};
 use super::element::Element;
 use crate::array::ArraySource;
+use crate::base::parallel::{is_sequential, try_each};
 use crate::base::{DType, Dims, ReadError, Region};
 
 /// Reads below this size are not worth a second thread.
@@ -106,7 +107,7 @@ impl Elements {
         if region.num_elements() as usize * self.element_bytes < MIN_PARALLEL_BYTES {
             return bands.into_iter().try_for_each(|(band, out)| self.read_band(&band, out));
         }
-        bands.into_par_iter().try_for_each(|(band, out)| self.read_band(&band, out))
+        try_each(bands, |(band, out)| self.read_band(&band, out))
     }
 
     /// Cuts a region where the chunks along the first axis meet: each part is one piece of `out`.
@@ -134,7 +135,11 @@ impl Elements {
             return self.read_piece(index, piece, out);
         }
         // Pieces interleave in `out`, so they are decoded apart, a few at a time, and then woven in.
-        let at_once = if out.len() < MIN_PARALLEL_BYTES { 1 } else { rayon::current_num_threads() };
+        let at_once = if is_sequential() || out.len() < MIN_PARALLEL_BYTES {
+            1
+        } else {
+            rayon::current_num_threads()
+        };
         for group in pieces.chunks(at_once.max(1)) {
             let read = |(index, piece): &(Dims, Region)| {
                 let len = piece.num_elements() as usize * self.element_bytes;

@@ -2,7 +2,6 @@
 //! cores and handed to the library.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use hdf5::Dataset;
 
@@ -12,6 +11,7 @@ use crate::array::{ArraySource, ChunkFilter, SharedArray};
 use crate::base::{Dims, Progress, ReadError, Region};
 use crate::materialize::blocks::{Block, Blocks};
 use crate::materialize::codec::{Zlib, lzf, shuffle};
+use crate::materialize::pieces::{set_aside, write_at};
 use crate::materialize::schedule::{interleave, run};
 use crate::materialize::{Cancel, Limits, MaterializeError};
 
@@ -90,6 +90,9 @@ pub struct Writer<'a> {
     pub write_failed: &'a (dyn Fn(&str, std::io::Error) -> MaterializeError + Sync),
 }
 
+/// The room of smaller arrays is found as they are written.
+const SET_ASIDE_BYTES: u64 = 1 << 20;
+
 /// A worker's buffers; they only grow.
 #[derive(Default)]
 pub struct Buffers {
@@ -108,24 +111,49 @@ fn at_least(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
 }
 
 impl Writer<'_> {
-    /// Writes all tasks. Arrays of one group go in step, so that `data` and `indices` of the same
-    /// rows are read at about the same time and what both need is decoded once.
+    /// Writes all tasks. Arrays of one group that are cut alike go in step on one worker, so that
+    /// what `data` and `indices` of the same rows both need is decoded once, and nobody waits for it.
     pub fn write(&self, tasks: &[NumberTask]) -> Result<(), MaterializeError> {
+        for task in tasks {
+            self.set_aside(task)?;
+        }
         let jobs = tasks.chunk_by(|a, b| a.parent == b.parent).flat_map(|siblings| {
-            let iterators = siblings
-                .iter()
-                .map(|task| self.blocks(task, siblings).map(move |block| (task, block)))
+            let steps = siblings
+                .chunk_by(|a, b| self.is_cut_alike(a, b, siblings))
+                .map(|alike| {
+                    let blocks = alike.first().map(|task| self.blocks(task, siblings));
+                    blocks.into_iter().flatten().map(move |block| (alike, block))
+                })
                 .collect();
-            interleave(iterators)
+            interleave(steps)
         });
-        run(jobs, self.limits.threads, self.cancel, Buffers::default, |buffers, (task, block)| {
-            match &task.destination {
+        run(jobs, self.limits.threads, self.cancel, Buffers::default, |buffers, (alike, block)| {
+            alike.iter().try_for_each(|task| match &task.destination {
                 Destination::At(offset) => self.write_block(buffers, task, *offset, &block),
                 Destination::Chunks { dataset, chunks } => {
                     self.write_chunk(buffers, task, dataset, chunks, &block)
                 }
-            }
+            })
         })
+    }
+
+    fn set_aside(&self, task: &NumberTask) -> Result<(), MaterializeError> {
+        let Destination::At(offset) = task.destination else { return Ok(()) };
+        let elements: u64 = task.source.shape().iter().product();
+        let len_bytes = elements * task.source.dtype().size_bytes() as u64;
+        if len_bytes < SET_ASIDE_BYTES {
+            return Ok(());
+        }
+        set_aside(self.file, offset, len_bytes)
+            .map_err(|error| (self.write_failed)(&task.element, error))
+    }
+
+    /// True when the blocks of both are the same, and more than one: whole small arrays are spread
+    /// over the workers instead.
+    fn is_cut_alike(&self, a: &NumberTask, b: &NumberTask, siblings: &[NumberTask]) -> bool {
+        a.source.shape() == b.source.shape()
+            && self.blocks(a, siblings).nth(1).is_some()
+            && self.blocks(a, siblings).eq(self.blocks(b, siblings))
     }
 
     fn blocks(&self, task: &NumberTask, siblings: &[NumberTask]) -> Blocks {
@@ -140,7 +168,11 @@ impl Writer<'_> {
                     .max()
                     .unwrap_or(1);
                 let max_elements = self.limits.block_bytes(element_bytes) / element_bytes;
-                Blocks::new(shape, task.source.grain(), max_elements)
+                let grain = siblings
+                    .iter()
+                    .filter(|sibling| sibling.source.shape() == shape)
+                    .find_map(|sibling| sibling.source.grain());
+                Blocks::new(shape, grain, max_elements)
             }
             Destination::Chunks { chunks, .. } => {
                 Blocks::new(shape, None, chunks.shape.iter().product())
@@ -161,8 +193,7 @@ impl Writer<'_> {
         task.source
             .read_into(&block.region, bytes)
             .map_err(MaterializeError::read(&task.element))?;
-        self.file
-            .write_all_at(bytes, offset + block.first_element * element_bytes)
+        write_at(self.file, bytes, offset + block.first_element * element_bytes)
             .map_err(|error| (self.write_failed)(&task.element, error))?;
         self.progress.advance(len as u64);
         Ok(())

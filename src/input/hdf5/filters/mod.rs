@@ -6,6 +6,7 @@
 mod bitshuffle;
 mod checksum;
 mod codecs;
+mod lzf;
 mod shuffle;
 #[cfg(test)]
 mod tests;
@@ -162,7 +163,7 @@ impl Filter {
             Self::Deflate => codecs::inflate(input, out),
             Self::Shuffle { element_bytes } => shuffle::undo(input, element_bytes, out),
             Self::Fletcher32 => checksum::strip_fletcher32(input, out),
-            Self::Lzf => codecs::lzf(input, out),
+            Self::Lzf => lzf::decode(input, out),
             Self::Blosc => codecs::blosc(input, out),
             Self::Lz4 => codecs::lz4(input, out),
             Self::Zstd => codecs::zstd(input, out),

@@ -112,7 +112,7 @@ fn cases() -> Vec<Case> {
                 shuffled(&with_checksum(data.clone()), width),
                 len,
             ));
-            if let Ok(packed) = lzf::compress(&planes) {
+            if let Ok(packed) = ::lzf::compress(&planes) {
                 cases.push((vec![shuffle, (32000, vec![])], packed, len));
             }
             if len % width == 0 {
