@@ -19,6 +19,7 @@ mod census_store;
 mod column_map;
 mod convert;
 mod env;
+mod handover;
 mod interleave;
 mod ints;
 mod merge;

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cache::{Block, BlockCache};
 use super::column_map::ColumnMap;
+use super::handover;
 use super::ints::IndexType;
 use super::offsets::Offsets;
 use super::part::Part;
 use super::rewrite::{Rows, Workspace, rewrite};
 use super::source::Compressed;
 use crate::array::SharedArray;
-use crate::base::parallel::try_each;
+use crate::base::parallel::{is_sequential, try_each};
 use crate::base::{ReadError, Region};
 
 /// Source entries of a block, about: small enough for a random row, large enough for a read.
@@ -216,9 +217,11 @@ impl Remapped {
             jobs.push((first..end, start_entry..end_entry, head));
             first = end;
         }
-        let many = jobs.len() > 2;
+        let (many, sequential) = (jobs.len() > 2, is_sequential());
         let run = |(span, entries, out): (Range<usize>, Range<u64>, &mut [u8])| {
-            if many && span.len() == TASK_BLOCKS {
+            let is_whole = entries == (blocks[span.start].result..blocks[span.end].result);
+            let is_bulk = if sequential { is_whole } else { many && span.len() == TASK_BLOCKS };
+            if is_bulk {
                 self.read_bulk(blocks[span.start], blocks[span.end], want, out)
             } else {
                 self.read_cached(&blocks, span, entries, want, out)
@@ -235,10 +238,23 @@ impl Remapped {
         want: Want,
         out: &mut [u8],
     ) -> Result<(), ReadError> {
+        let sequential = is_sequential();
+        let span = (self.owner, from.row, to.row);
+        if let Want::Minors(index_type) = want
+            && sequential
+            && handover::take(span, |minors| write_minors(minors, index_type, out)).is_some()
+        {
+            return Ok(());
+        }
         let mut scratch = SCRATCH.take();
         let rewritten = self.rewrite_rows(from, to, want == Want::Values, &mut scratch);
         if rewritten.is_ok() {
             deliver(&scratch.block, 0..scratch.block.minors.len(), want, out);
+            if sequential && want == Want::Values {
+                // The same thread is about to read the indices of these rows.
+                let minors = std::mem::take(&mut scratch.block.minors);
+                scratch.block.minors = handover::keep(span, minors);
+            }
         }
         scratch.put_back();
         rewritten
@@ -273,10 +289,14 @@ impl Remapped {
     }
 }
 
+fn write_minors(minors: &[u32], to: IndexType, out: &mut [u8]) {
+    to.write(minors.iter().map(|&minor| u64::from(minor)), out);
+}
+
 /// Copies entries of a block to where they are wanted.
 fn deliver(block: &Block, entries: Range<usize>, want: Want, out: &mut [u8]) {
     match want {
-        Want::Minors(to) => to.write(block.minors[entries].iter().map(|&m| u64::from(m)), out),
+        Want::Minors(to) => write_minors(&block.minors[entries], to, out),
         Want::Values => {
             let unit = block.bytes.len() / block.minors.len().max(1);
             out.copy_from_slice(&block.bytes[entries.start * unit..entries.end * unit]);

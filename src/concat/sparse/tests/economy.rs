@@ -106,6 +106,24 @@ fn a_census_reads_indices_once_and_no_values() {
 }
 
 #[test]
+fn a_writer_reads_indices_once_for_both_halves() {
+    let meters = Meters::default();
+    // Reversed, so that values move too; long enough for reads past the cache.
+    let reversed = Indexer::new(8, vec![7, 6, 5, 4, 3, 2, 1, 0]);
+    let parts = vec![part(meters.over(&striped(100_000, 8)), reversed)];
+    let planned = plan_stack(parts, Axis::Rows, &StackOptions::default()).unwrap();
+    let merged = resolve(&planned, &env(), &Silent).unwrap();
+    let (data, indices, _) = stored(&merged);
+    meters.take();
+    crate::base::parallel::sequentially(|| {
+        read(data, 0..400_000);
+        assert_eq!(meters.take()[..2], [400_000, 400_000]);
+        read(indices, 0..400_000);
+        assert_eq!(meters.take()[..2], [0, 0]);
+    });
+}
+
+#[test]
 fn a_rising_map_leaves_the_values_alone() {
     let meters = Meters::default();
     let widened = Indexer::prefix(8, 10);

@@ -94,6 +94,7 @@ fn run_case(seed: u64, formats: &[Option<SparseFormat>], choice: FormatChoice) {
     assert_eq!(merged.shape, planned.shape());
     assert_eq!(meaning(&merged), case.expected, "seed {seed}");
     let (data, indices, indptr) = stored(&merged);
+    check_in_step(data, indices, rng);
     for array in [data, indices, indptr] {
         check_contract(array.as_ref(), rng);
     }
@@ -154,10 +155,29 @@ fn long_parts_are_read_in_blocks_and_tasks() {
         let merged = resolve(&planned, &env(), &Silent).unwrap();
         let (data, indices, indptr) = stored(&merged);
         assert!(data.shape()[0] > 500_000);
+        check_in_step(data, indices, rng);
         for array in [data, indices, indptr] {
             check_contract(array.as_ref(), rng);
         }
     }
+}
+
+/// A worker of a writer reads values and indices of the same entries one after the other.
+fn check_in_step(data: &SharedArray, indices: &SharedArray, rng: &mut Rng) {
+    let wholes = [data, indices].map(|array| read_all(array.as_ref()).unwrap());
+    let len = data.shape()[0];
+    let block = 100_000 + rng.below(200_000);
+    crate::base::parallel::sequentially(|| {
+        for start in (0..len).step_by(block as usize) {
+            let end = (start + block).min(len);
+            for (array, whole) in [data, indices].into_iter().zip(&wholes) {
+                let unit = array.dtype().size_bytes();
+                let part = read_vec(array.as_ref(), &Region::line(start..end)).unwrap();
+                let expected = &whole[start as usize * unit..end as usize * unit];
+                assert!(part == expected, "{start}..{end}");
+            }
+        }
+    });
 }
 
 #[test]

@@ -167,7 +167,8 @@ mod tests {
             }
             let reach = [4, 8, 20, 8192][random(4)].min(len);
             let distance = random(reach);
-            let copied = 3 + random([6, 30, MAX_COPY - 2][random(3)]);
+            let longest = [6, 30, MAX_COPY - 2][random(3)];
+            let copied = 3 + random(longest);
             let coded = copied - 2;
             if coded < 7 {
                 stream.push((coded << 5 | distance >> 8) as u8);
