@@ -151,20 +151,40 @@ impl Staged {
         if synced {
             sync_all(&self.path).map_err(|source| self.failed("sync", source))?;
         }
-        let renamed = if self.kind == TargetKind::Directory && self.place.exists() {
-            // A directory cannot be renamed over one that holds files: swap, and drop the old one
-            // with `self`.
-            exchange(&self.path, &self.place)
-        } else {
-            fs::rename(&self.path, &self.place)
-        };
-        renamed.map_err(|source| self.failed("rename", source))?;
+        self.rename().map_err(|source| match source.kind() {
+            std::io::ErrorKind::AlreadyExists if self.rules.existing == Existing::Refuse => {
+                MaterializeError::Exists { path: self.target.clone() }
+            }
+            _ => self.failed("rename", source),
+        })?;
         match self.place.parent() {
             Some(parent) if synced => fs::File::open(parent)
                 .and_then(|parent| parent.sync_all())
                 .map_err(|source| self.failed("sync the directory of", source)),
             _ => Ok(()),
         }
+    }
+
+    fn rename(&self) -> std::io::Result<()> {
+        let (from, to) = (&self.path, &self.place);
+        if self.rules.existing == Existing::Refuse {
+            match rename_with(from, to, libc::RENAME_NOREPLACE) {
+                // Not every file system has it.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+                done => return done,
+            }
+        }
+        if self.kind == TargetKind::File || !to.exists() {
+            return fs::rename(from, to);
+        }
+        // A directory cannot be renamed over one that holds files: swap, and drop the old one with
+        // `self`; where the file system cannot, in two steps.
+        rename_with(from, to, libc::RENAME_EXCHANGE).or_else(|_| {
+            let aside = to.with_file_name(staging_name(to));
+            fs::rename(to, &aside)?;
+            fs::rename(from, to)?;
+            fs::rename(&aside, from)
+        })
     }
 
     fn failed(&self, doing: &str, source: std::io::Error) -> MaterializeError {
@@ -221,27 +241,15 @@ fn available_bytes(dir: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Swaps two directories atomically, or, where the file system cannot, in two steps.
-fn exchange(staged: &Path, place: &Path) -> std::io::Result<()> {
+/// Renames under the rules that `flags` of `renameat2` name.
+fn rename_with(from: &Path, to: &Path, flags: libc::c_uint) -> std::io::Result<()> {
     let c_path = |path: &Path| std::ffi::CString::new(path.as_os_str().as_bytes());
-    let (a, b) = (c_path(staged)?, c_path(place)?);
+    let (from, to) = (c_path(from)?, c_path(to)?);
     // SAFETY: both paths end in NUL and live through the call.
     let status = unsafe {
-        libc::renameat2(
-            libc::AT_FDCWD,
-            a.as_ptr(),
-            libc::AT_FDCWD,
-            b.as_ptr(),
-            libc::RENAME_EXCHANGE,
-        )
+        libc::renameat2(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags)
     };
-    if status == 0 {
-        return Ok(());
-    }
-    let aside = place.with_file_name(staging_name(place));
-    fs::rename(place, &aside)?;
-    fs::rename(staged, place)?;
-    fs::rename(&aside, staged)
+    if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -328,5 +336,19 @@ mod tests {
         assert!(staged.require_space(u64::MAX).is_err());
         drop(staged);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_comes_to_stand_there_meanwhile_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.h5ad");
+        let staged = Staged::new(&target, TargetKind::File, &OutputRules::default()).unwrap();
+        fs::write(staged.path(), "ours").unwrap();
+        fs::write(&target, "theirs").unwrap();
+        let refused = staged.rename().map_err(|error| error.kind());
+        assert_eq!(refused, Err(std::io::ErrorKind::AlreadyExists));
+        assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
+        assert!(matches!(staged.commit(), Err(MaterializeError::Exists { .. })));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
