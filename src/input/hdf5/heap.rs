@@ -43,8 +43,18 @@ struct Collection {
     bytes: Vec<u8>,
     /// By object number; empty where there is none.
     objects: Vec<Range<usize>>,
-    /// The objects and the free space fill it.
-    is_whole: bool,
+    state: State,
+}
+
+/// Whether a collection is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Objects and free space fill it.
+    Whole,
+    /// They do not.
+    Damaged,
+    /// Free space of no size at all, behind which libhdf5 would look for objects for ever.
+    Endless,
 }
 
 impl<'a> HeapReader<'a> {
@@ -66,18 +76,26 @@ impl<'a> HeapReader<'a> {
             .ok_or_else(|| damaged(self.file, at.address, "lacks an object that is referred to"))
     }
 
-    /// As [`Self::value`], but with an error for all that the library takes for damage.
+    /// As [`Self::value`], but with an error for all that the library takes for damage, and `None`
+    /// where it must not be asked.
     ///
     /// # Errors
     /// The file could not be read, or the heap contradicts itself or the record.
-    pub(super) fn sound_value(&mut self, record: &[u8; RECORD_BYTES]) -> Result<&[u8], ReadError> {
-        let Some(at) = Place::of(record) else { return Ok(&[]) };
+    pub(super) fn sound_value(
+        &mut self,
+        record: &[u8; RECORD_BYTES],
+    ) -> Result<Option<&[u8]>, ReadError> {
+        let Some(at) = Place::of(record) else { return Ok(Some(&[])) };
         self.load(at.address)?;
-        self.last
-            .as_ref()
-            .filter(|(_, collection)| collection.is_whole && at.number > 0)
-            .and_then(|(_, collection)| collection.object(at.number))
+        let collection = self.last.as_ref().map(|(_, collection)| collection);
+        if collection.is_some_and(|collection| collection.state == State::Endless) {
+            return Ok(None);
+        }
+        collection
+            .filter(|collection| collection.state == State::Whole && at.number > 0)
+            .and_then(|collection| collection.object(at.number))
             .filter(|object| object.len() == at.len)
+            .map(Some)
             .ok_or_else(|| damaged(self.file, at.address, "contradicts itself"))
     }
 
@@ -167,8 +185,8 @@ impl Collection {
             file.source.read_exact_at(at + read as u64, &mut bytes[read..])?;
         }
         bytes.truncate(size as usize);
-        let (objects, is_whole) = objects(&bytes);
-        Ok(Self { bytes, objects, is_whole })
+        let (objects, state) = objects(&bytes);
+        Ok(Self { bytes, objects, state })
     }
 
     fn object(&self, number: usize) -> Option<&[u8]> {
@@ -181,25 +199,28 @@ const SMALLEST_COLLECTION: usize = 4096;
 
 /// Where the objects of a collection lie, and whether they and the free space fill it. Free space
 /// (number 0) is the last of them; its size includes the header.
-fn objects(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
+pub(super) fn objects(bytes: &[u8]) -> (Vec<Range<usize>>, State) {
+    let whole = |holds: bool| {
+        if holds && bytes.len() >= SMALLEST_COLLECTION { State::Whole } else { State::Damaged }
+    };
     let mut objects = Vec::new();
     let mut at = HEADER_BYTES;
     while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<HEADER_BYTES>()) {
         let [n0, n1, _, _, _, _, _, _, size @ ..] = *head;
         let number = usize::from(u16::from_le_bytes([n0, n1]));
+        let size = u64::from_le_bytes(size);
         if number == 0 {
-            let size = u64::from_le_bytes(size);
             let is_last = size.checked_add(at as u64) == Some(bytes.len() as u64);
-            let is_whole = is_last && size.is_multiple_of(8) && size > 0;
-            return (objects, is_whole && bytes.len() >= SMALLEST_COLLECTION);
+            let state = whole(is_last && size.is_multiple_of(8));
+            return (objects, if size == 0 { State::Endless } else { state });
         }
         let start = at + HEADER_BYTES;
-        let Some(end) = usize::try_from(u64::from_le_bytes(size))
+        let Some(end) = usize::try_from(size)
             .ok()
             .and_then(|size| start.checked_add(size))
             .filter(|&end| end <= bytes.len())
         else {
-            return (objects, false);
+            return (objects, State::Damaged);
         };
         if objects.len() <= number {
             objects.resize(number + 1, 0..0);
@@ -208,5 +229,5 @@ fn objects(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
         at = end.next_multiple_of(8);
     }
     // Less than a header is left.
-    (objects, at <= bytes.len() && bytes.len() >= SMALLEST_COLLECTION)
+    (objects, whole(at <= bytes.len()))
 }

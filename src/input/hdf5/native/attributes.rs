@@ -118,7 +118,9 @@ fn value(attribute: &Attribute<'_>, heap: &mut HeapReader<'_>) -> Known<Value> {
         Datatype::VlenText => {
             let mut all = Vec::with_capacity(count as usize);
             for record in data.as_chunks::<RECORD_BYTES>().0 {
-                let text = Padding::NullTerminated.trim(heap.sound_value(record)?);
+                // What the library cannot read is null too.
+                let Some(text) = heap.sound_value(record)? else { return null() };
+                let text = Padding::NullTerminated.trim(text);
                 all.push(String::from_utf8_lossy(text).into_owned());
             }
             texts(all, &dims)

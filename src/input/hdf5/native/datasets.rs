@@ -50,7 +50,7 @@ pub(super) fn describe(
     let header = &OwnHeader { place, filters, fill };
     let dataset = Dataset { file, path, address, shape, datatype, header };
     match datatype {
-        Datatype::Record { .. } => Ok(Data::Record(Arc::new(records(&dataset, header, heap)?))),
+        Datatype::Record { .. } => records(&dataset, header, heap),
         // These are described, not read.
         Datatype::Unsupported(_) | Datatype::Reference => {
             Ok(dataset.data().unwrap_or_else(Data::Unreadable))
@@ -219,11 +219,7 @@ fn filters(body: &[u8]) -> Option<Vec<(i32, Vec<u32>)>> {
 }
 
 /// All records of a compound.
-fn records(
-    dataset: &Dataset<'_>,
-    header: &OwnHeader,
-    heap: &mut HeapReader<'_>,
-) -> Known<RecordArray> {
+fn records(dataset: &Dataset<'_>, header: &OwnHeader, heap: &mut HeapReader<'_>) -> Known<Data> {
     let Datatype::Record { size_bytes, members } = dataset.datatype else {
         return Err("this is no compound".into());
     };
@@ -235,11 +231,16 @@ fn records(
     let storage = dataset.storage(*size_bytes, layout).map_err(Unknown)?;
     let mut bytes = vec![0; len_bytes as usize];
     storage.read(&Region::whole(&dataset.shape), &mut bytes)?;
+    let mut is_endless = false;
     let mut push = |datatype: &Datatype, value: &[u8], out: &mut TextBuf| match datatype {
         Datatype::FixedText { padding, .. } => push_text(out, padding.trim(value)),
         _ => {
             let record = value.first_chunk::<RECORD_BYTES>().ok_or("a reference is short")?;
             let text = heap.sound_value(record).map_err(|error| error.to_string())?;
+            let Some(text) = text else {
+                is_endless = true;
+                return Ok(());
+            };
             push_text(out, Padding::NullTerminated.trim(text))
         }
     };
@@ -252,5 +253,8 @@ fn records(
         let field = record::field(member, &bytes, *size_bytes, each, &mut push).map_err(Unknown)?;
         fields.push(field);
     }
-    Ok(RecordArray { shape: dataset.shape.clone(), fields })
+    if is_endless {
+        return Ok(Data::Unreadable("a collection of strings contradicts itself".to_owned()));
+    }
+    Ok(Data::Record(Arc::new(RecordArray { shape: dataset.shape.clone(), fields })))
 }

@@ -202,7 +202,8 @@ fn enumeration(cursor: &mut Cursor<'_>, head: &Head, deepest: usize) -> Option<D
     (is_number && base.size_bytes == head.size).then_some(())?;
     let mut names = Vec::new();
     for _ in 0..head.bits {
-        names.push(name(cursor, head)?.to_vec());
+        let name = name(cursor, head).filter(|name| !name.is_empty())?;
+        names.push(name.to_vec());
     }
     let mut members = Vec::new();
     for name in names {
