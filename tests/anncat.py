@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -39,20 +40,33 @@ def run(*args, check: bool = True, env: dict | None = None, timeout: float = TIM
     """Runs anncat; raises `Failed` unless it ends with 0 (or `check` is off)."""
     # The mount's daemon may keep these open, so they are files and not pipes.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = subprocess.run(
+        process = subprocess.Popen(
             [BIN, *map(str, args)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            timeout=timeout,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-        ).returncode
+        )
+        code = _wait(process, timeout)
         out.seek(0), err.seek(0)
         done = Done(code, out.read().decode(errors="replace"), err.read().decode(errors="replace"))
     if check and done.code != 0:
         raise Failed(done.code, done.stderr)
     return done
+
+
+def _wait(process: subprocess.Popen, timeout: float) -> int:
+    """The exit code. (With a timeout, Python's own wait sleeps up to 50 ms between looks.)"""
+    handle = os.pidfd_open(process.pid)
+    try:
+        if not select.select([handle], [], [], timeout)[0]:
+            process.kill()
+            process.wait()
+            raise subprocess.TimeoutExpired(process.args, timeout)
+    finally:
+        os.close(handle)
+    return process.wait()
 
 
 def arguments(options: dict) -> list[str]:

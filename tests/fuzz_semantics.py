@@ -14,6 +14,7 @@ import argparse
 import collections
 import itertools
 import multiprocessing
+import os
 import shlex
 import shutil
 import sys
@@ -26,15 +27,20 @@ import anncat
 import differential
 import draw
 import intended
+import zarr_inline
 
 FORMATS = ("h5ad", "zarr2", "zarr3", "mixed")
 
+# Thousands of small files: in memory where there is such a place.
+SCRATCH = os.environ.get("TMPDIR") or next((d for d in ("/dev/shm",) if os.access(d, os.W_OK)), None)
 
+
+@zarr_inline.inline()
 def one_seed(task) -> dict:
     """Runs one seed; a plain dict, so that it crosses processes."""
     seed, formats, faces, keep = task
     report = {"name": f"seed {seed} {formats}", "findings": [], "rules": [], "skipped": None, "raised": None}
-    directory = Path(keep or tempfile.mkdtemp(prefix="anncat-fuzz-"))
+    directory = Path(keep or tempfile.mkdtemp(prefix="anncat-fuzz-", dir=SCRATCH))
     directory.mkdir(parents=True, exist_ok=True)
     try:
         case = draw.case(seed, formats)
@@ -44,7 +50,7 @@ def one_seed(task) -> dict:
         except Exception as error:  # anndata cannot write it, so no file holds it
             report["skipped"] = f"{type(error).__name__}: {error}"[:300]
             return report
-        _judge(report, paths, case.options, faces_of(faces, seed), directory, check_sorted=not case.unsorted)
+        _judge(report, paths, case.options, faces_of(faces), directory, check_sorted=not case.unsorted)
     except Exception:
         report["findings"].append(("", "fuzzer", traceback.format_exc(limit=6)))
     finally:
@@ -53,11 +59,12 @@ def one_seed(task) -> dict:
     return report
 
 
+@zarr_inline.inline()
 def one_real(task) -> dict:
     """Compares one pair of real files under one set of options."""
     paths, options, faces = task
     report = {"name": " ".join(map(str, paths)), "findings": [], "rules": [], "skipped": None, "raised": None, "options": options}
-    directory = Path(tempfile.mkdtemp(prefix="anncat-fuzz-"))
+    directory = Path(tempfile.mkdtemp(prefix="anncat-fuzz-", dir=SCRATCH))
     try:
         _judge(report, paths, options, faces, directory, check_sorted=False)
     except Exception:
@@ -76,10 +83,9 @@ def _judge(report, paths, options, faces, directory, *, check_sorted) -> None:
     report["findings"] = [(f.face, f.kind, f.detail) for f in found]
 
 
-def faces_of(face: str, seed: int) -> list[str]:
-    """Faces to check; `all` and `mount` alternate between the two zarr formats."""
-    mount = "mount" if seed % 2 else "mount2"
-    return {"all": [mount, "h5ad", "zarr"], "mount": [mount]}.get(face, [face])
+def faces_of(face: str) -> list[str]:
+    """Faces to check: the one that is named, or every one."""
+    return list(differential.FACES) if face == "all" else [face]
 
 
 def real_tasks(directory: Path, face: str):
@@ -96,7 +102,7 @@ def real_tasks(directory: Path, face: str):
             "index_unique": "-",
             "pairwise": i // 2 % 2 == 0,
         }
-        yield list(pair), {k: v for k, v in options.items() if v}, faces_of(face, i)
+        yield list(pair), {k: v for k, v in options.items() if v}, faces_of(face)
 
 
 def command(report, paths="in*") -> str:

@@ -72,7 +72,12 @@ pub(super) fn concat_column(
             any_missing: any,
         })
         .collect();
-    let outcome = concat_rule(&units)?;
+    let mut outcome = concat_rule(&units)?;
+    if matches!(outcome.ty, ColumnType::Object)
+        && let Some(blank) = blank_among_bools(shares, &outcome)?
+    {
+        outcome = Outcome { ty: ColumnType::Masked(DType::Bool), by_way_of: None, blank };
+    }
     let builder = Builder { shares, outcome: &outcome };
     match &outcome.ty {
         ColumnType::Number(dtype) => Ok(Elem::Dense(builder.numbers(*dtype)?)),
@@ -94,10 +99,6 @@ pub(super) fn concat_column(
             values: Box::new(Elem::Text(builder.text()?)),
             mask: builder.mask(),
         })),
-        ColumnType::Object if builder.holds_only_bools() => Ok(Elem::Nullable(Nullable {
-            values: Box::new(Elem::Dense(builder.numbers(DType::Bool)?)),
-            mask: builder.mask(),
-        })),
         ColumnType::Object => {
             notices.extend(mixture(shares, path));
             let values = Elem::Text(builder.text()?);
@@ -107,6 +108,39 @@ pub(super) fn concat_column(
             Ok(Elem::Nullable(Nullable { values: Box::new(values), mask: builder.mask() }))
         }
     }
+}
+
+/// Which shares of an `object` column count as missing, if all its values are booleans and there are
+/// some. A share of another kind does not count when nothing in it is present.
+fn blank_among_bools(
+    shares: &[Share<'_>],
+    outcome: &Outcome,
+) -> Result<Option<Vec<bool>>, ReadError> {
+    if outcome.by_way_of.is_some() {
+        return Ok(None);
+    }
+    let is_bool = |column: &Present<'_>| match &column.own {
+        ColumnType::Number(dtype) | ColumnType::Masked(dtype) => *dtype == DType::Bool,
+        ColumnType::Category(category) => category.categories.dtype() == Some(DType::Bool),
+        ColumnType::Object | ColumnType::Str => false,
+    };
+    let mut blank = outcome.blank.clone();
+    let present = |number: usize, blank: &[bool]| {
+        shares[number].column.as_ref().filter(|_| shares[number].len > 0 && !blank[number])
+    };
+    if !(0..shares.len()).any(|number| present(number, &blank).is_some_and(is_bool)) {
+        return Ok(None);
+    }
+    for number in 0..shares.len() {
+        let Some(column) = present(number, &blank).filter(|column| !is_bool(column)) else {
+            continue;
+        };
+        if !all_missing(column.elem)? {
+            return Ok(None);
+        }
+        blank[number] = true;
+    }
+    Ok(Some(blank))
 }
 
 /// The notice of a column that becomes text although not all of it is.
@@ -191,24 +225,6 @@ impl Builder<'_> {
             }
         }
         Ok(false)
-    }
-
-    /// True when all values of an `object` column are booleans, and there are some.
-    fn holds_only_bools(&self) -> bool {
-        let mut present = self
-            .shares
-            .iter()
-            .zip(&self.outcome.blank)
-            .filter(|(share, blank)| share.len > 0 && !**blank)
-            .filter_map(|(share, _)| share.column.as_ref())
-            .peekable();
-        self.outcome.by_way_of.is_none()
-            && present.peek().is_some()
-            && present.all(|column| match &column.own {
-                ColumnType::Number(dtype) | ColumnType::Masked(dtype) => *dtype == DType::Bool,
-                ColumnType::Category(category) => category.categories.dtype() == Some(DType::Bool),
-                ColumnType::Object | ColumnType::Str => false,
-            })
     }
 
     fn text(&self) -> Result<SharedText, ReadError> {

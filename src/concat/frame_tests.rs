@@ -188,6 +188,31 @@ fn booleans_among_floats_become_floats_first() {
     assert_eq!(strings(&columns["x"]), expected);
 }
 
+#[test]
+fn nothing_among_booleans_is_missing_booleans() {
+    let flags = |codes: &[f64], ordered| {
+        categorical(codes, Elem::Dense(numbers(DType::Bool, &[0.0, 1.0])), ordered)
+    };
+    for nothing in [
+        categorical(&[-1.0, -1.0], Elem::Dense(numbers(DType::I64, &[1.0, 2.0])), false),
+        categorical(&[-1.0, -1.0], text(&["a"]), false),
+        nullable(text(&["", ""]), &[1.0, 1.0]),
+    ] {
+        let frames = [
+            frame(&[("x", nothing)], 2),
+            frame(&[("x", flags(&[1.0, 0.0], true))], 2),
+            frame(&[("x", flags(&[-1.0, 1.0], false))], 2),
+        ];
+        let (columns, notices) = concat(&frames, Join::Inner);
+        assert!(notices.is_empty(), "{notices:?}");
+        let Elem::Nullable(found) = &columns["x"] else { panic!("{:?}", columns["x"]) };
+        assert_eq!(read_all(&*found.mask).unwrap(), [1, 1, 0, 0, 1, 0]);
+        let Elem::Dense(values) = &*found.values else { panic!("{:?}", found.values) };
+        assert_eq!(values.dtype(), DType::Bool);
+        assert_eq!(read_all(&**values).unwrap(), [0, 0, 1, 0, 0, 1]);
+    }
+}
+
 fn category_names(elem: &Elem) -> Vec<String> {
     let Elem::Categorical(categorical) = elem else { panic!("{elem:?}") };
     let text = super::categories::category_text(&categorical.categories).unwrap();
