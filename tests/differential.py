@@ -70,7 +70,7 @@ def read(path: Path) -> ad.AnnData:
         if adata.raw is None and adata.n_obs == 0 and "raw" in group:
             # anndata 0.12 leaves out the raw of a zarr without observations (not that of an h5ad).
             adata.raw = ad.io.read_elem(group["raw"])
-        for mapping in (adata.obsm, adata.varm):
+        for mapping in (adata.layers, adata.obsm, adata.varm):
             for key, value in mapping.items():
                 if isinstance(getattr(value, "dtype", None), np.dtypes.StringDType):
                     # What an h5ad gives, to which alone numpy adds missing values.

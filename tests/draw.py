@@ -21,6 +21,10 @@ NUMBERS = [*INTS, *FLOATS, "bool"]
 WORDS = ["a", "b", "c", "T cell", "B cell", "x10", "x9", "é", "日本", "", "NaN", "1", "-3", "with/slash", " pad "]
 COLUMNS = ["n", "score", "group", "batch", "flag", "name", "日", "with space", "index", "α/β"]
 KEYS = ["counts", "A", "z", "é", "lay er"]
+# What few files hold, and only as dense arrays: scipy has no sparse float16, tools write big-endian.
+RARE = ["float16", "complex64", ">f4", ">f8", ">i4", ">u2"]
+# All names that an axis which is joined can have, in an order of their own.
+UNIVERSE = [*(f"g{i}" for i in range(8)), "é", "日本", "a b", "slash/y"]
 
 
 @dataclass
@@ -45,6 +49,8 @@ class Draw:
         self.slashes = False
         # Values that several inputs share are drawn from this.
         self.shared_seed = seed
+        # How likely an element of the axis that is joined says the same of a name in every input.
+        self.agreement = 0.0
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
@@ -63,7 +69,10 @@ class Draw:
             wide = self.chance(0.2)
             info = np.iinfo(dtype)
             low, high = (info.min, info.max) if wide else (max(info.min, -5), 9)
-            return self.rng.integers(low, high, size=shape, dtype=dtype, endpoint=True)
+            native = dtype.newbyteorder("=")
+            return self.rng.integers(low, high, size=shape, dtype=native, endpoint=True).astype(dtype)
+        if dtype.kind == "c":
+            return (self.numbers("float32", shape) + 1j * self.numbers("float32", shape)).astype(dtype)
         values = self.rng.integers(-8, 9, size=shape) / self.one([1, 2, 4, 3])
         if self.chance(0.3):
             values = np.where(self.rng.random(shape) < 0.2, np.nan, values)
@@ -75,9 +84,9 @@ class Draw:
 
     def matrix(self, shape, kind: str, dtype: str):
         """A matrix of one of the kinds dense, csr, csc; sparse ones come with oddities."""
-        values = self.numbers(dtype, shape)
         if kind == "dense":
-            return values
+            return self.numbers(self.one(RARE) if self.chance(0.04) else dtype, shape)
+        values = self.numbers(dtype, shape)
         values = np.where(self.rng.random(shape) < 0.5, values, np.zeros((), values.dtype))
         cls = sparse.csr_matrix if kind == "csr" else sparse.csc_matrix
         out = cls(values)
@@ -101,7 +110,7 @@ class Draw:
 
     def column(self, n: int, kind: str):
         """A column of a frame."""
-        if kind in NUMBERS:
+        if kind in NUMBERS or kind in RARE:
             return self.numbers(kind, n)
         if kind == "string":
             return self.words(n)
@@ -130,6 +139,10 @@ class Draw:
         pool = pool if self.chance(0.5) else self.rng.permutation(pool)
         if self.chance(0.1):
             pool = pool[:1]
+        if self.chance(0.05):
+            # Nothing but missing values; pandas makes floats of no categories.
+            dtype = self.one([np.float64, object]) if kind == "string" else getattr(pool, "dtype", bool)
+            return pd.Categorical.from_codes(np.full(n, -1), categories=pd.Index([], dtype=dtype), ordered=ordered)
         categories = pd.Index(list(pool) if kind in ("string", "bool") else pool)
         codes = self.rng.integers(-1 if self.chance(0.3) else 0, len(categories), size=n)
         return pd.Categorical.from_codes(codes, categories=categories, ordered=ordered)
@@ -138,17 +151,42 @@ class Draw:
         *NUMBERS, "string", "string", "string", "nullable-string",
         "nullable-bool", "nullable-int64", "nullable-int8", "nullable-uint16", "nullable-uint64",
         "cat-string", "cat-string", "cat-string", "cat-int64", "cat-int8", "cat-float64", "cat-bool",
+        "float16", ">i4", ">f8",
     ]
 
-    def frame(self, index: pd.Index, plan: dict[str, str]) -> pd.DataFrame:
-        """A frame with some of the planned columns, some of them of another kind."""
+    def agreed(self, index: pd.Index | None, what: str, draw):
+        """`draw(rows)` for each name of `index`; perhaps such that all inputs agree in it.
+
+        Then it is drawn once for all names that there can be, from a seed of `what`, and the rows
+        (given by position) are taken from there; None is given where they are to be drawn freely.
+        """
+        if index is None or not self.chance(self.agreement) or not set(index) <= set(UNIVERSE):
+            return draw(len(index) if index is not None else 0), None
+        rng, unsorted = self.rng, self.unsorted
+        self.rng = np.random.default_rng([self.shared_seed, *what.encode()])
+        try:
+            return draw(len(UNIVERSE)), np.array([UNIVERSE.index(name) for name in index], dtype=int)
+        finally:
+            self.rng, self.unsorted = rng, unsorted
+
+    def frame(self, index: pd.Index, plan: dict[str, str], where: str | None = None) -> pd.DataFrame:
+        """A frame with some of the planned columns, some of them of another kind.
+
+        `where` names it on the axis that is joined, where inputs may agree."""
         names = [c for c in plan if self.chance(0.75)]
         if self.chance(0.3):
             names = list(self.rng.permutation(np.array(names, dtype=object)))
         columns = {}
         for name in names:
             kind = plan[name] if self.chance(0.75) else self.one(self.COLUMN_KINDS)
-            columns[name] = self.column(len(index), kind)
+            if where is None:
+                columns[name] = self.column(len(index), kind)
+                continue
+            if self.chance(self.agreement):
+                kind = plan[name]
+            what = f"{where}/{name}/{kind}"
+            values, rows = self.agreed(index, what, lambda n, kind=kind: self.column(n, kind))
+            columns[name] = values if rows is None else values[rows]
         out = pd.DataFrame(columns, index=index)
         if self.chance(0.1) and "id" not in out.columns:
             out.index.name = "id"
@@ -198,6 +236,9 @@ class Draw:
         return {k: v for k, v in out.items() if v is not ...}
 
     def _uns_value(self, key: str, depth: int):
+        if self.chance(0.06) and key != "awk":
+            # Of another kind than elsewhere; but never awkward, which numpy crashes over.
+            key = self.one([k for k in "a b é n arr s sub mat df rec cat none nul".split() if k != key])
         same = self.chance(0.6)
         rng, unsorted = self.rng, self.unsorted
         if same:
@@ -208,7 +249,7 @@ class Draw:
                 case "a": return int(self.rng.integers(0, 3))
                 case "b": return self.one([True, 0.5, "text", np.float32(1.5), np.int8(3), float("nan"), "", np.uint64(2**63)])
                 case "é": return self.one(WORDS)
-                case "n": return self.numbers(self.one(NUMBERS), int(self.rng.integers(0, 4)))
+                case "n": return self.numbers(self.one(RARE), 2) if self.chance(0.1) else self.numbers(self.one(NUMBERS), int(self.rng.integers(0, 4)))
                 case "arr": return self.numbers(self.one(NUMBERS), (2, 3))
                 case "s": return self.words(int(self.rng.integers(0, 4)))
                 case "sub": return self.uns(depth + 1) if depth < 2 else {}
@@ -255,7 +296,7 @@ def _inputs(draw: Draw, axis: str, count: int, aligned: str) -> list[ad.AnnData]
     other_n = int(draw.one([0, 1, 3, 5, 6]))
     shared = draw.names("g", other_n, 8, duplicates=draw.chance(0.12))
     plans = {name: draw.frame_plan() for name in ("obs", "var", "raw")}
-    layer_kinds = {k: (draw.one(["dense", "csr", "csc"]), draw.one(NUMBERS)) for k in draw.some(KEYS, 0.25)}
+    layer_kinds = {k: (draw.one(["dense", "csr", "csc"] * 4 + ["text"]), draw.one(NUMBERS)) for k in draw.some(KEYS, 0.25)}
     obsm_kinds = {k: draw.one(["dense", "dense", "csr", "csc", "df", "awk", "cube", "text"]) for k in draw.some(KEYS, 0.25)}
     varm_kinds = {k: draw.one(["dense", "dense", "csr", "csc", "df", "awk", "cube", "text"]) for k in draw.some(KEYS, 0.25)}
     m_plans = {k: draw.frame_plan(3) for k in KEYS}
@@ -267,8 +308,10 @@ def _inputs(draw: Draw, axis: str, count: int, aligned: str) -> list[ad.AnnData]
     with_uns = draw.chance(0.4)
     # One kind throughout in two of three cases; otherwise kinds and types meet.
     mix = draw.chance(0.35)
+    pair_kinds = {k: (draw.one(["csr", "csr", "csc", "dense"]), draw.one(["float32", "int64", "bool"])) for k in KEYS}
     widths = {k: int(draw.rng.integers(0, 4)) for k in KEYS}
     ragged = draw.chance(0.3)
+    draw.agreement = draw.one([0.0, 0.5, 0.9, 1.0])
     out = []
     for i in range(count):
         n = int(draw.one([0, 1, 2, 4, 5] if draw.chance(0.3) else [2, 3, 4, 5]))
@@ -287,41 +330,63 @@ def _inputs(draw: Draw, axis: str, count: int, aligned: str) -> list[ad.AnnData]
         def dtype_of(dtype, draw=draw):
             return draw.one(NUMBERS) if mix and draw.chance(0.4) else dtype
 
-        def aligned_value(kind, key, n, names, draw=draw):
+        joined = "var" if axis == "obs" else "obs"
+
+        def aligned_value(kind, key, n, names, where, draw=draw):
             width = widths[key] if not ragged else int(draw.rng.integers(0, 4))
+            if where.startswith(joined) and draw.chance(draw.agreement):
+                width = widths[key]
             if mix and draw.chance(0.1):
                 # Never awkward with sparse or a frame: comparing them crashes awkward itself.
                 kind = "dense" if kind == "awk" else draw.one(["dense", "csr", "df"])
-            match kind:
-                case "df":
-                    return draw.frame(names.rename(None), m_plans[key])
-                case "awk":
-                    return draw.awkward(n)
-                case "cube":
-                    return draw.numbers("float32", (n, width, 2))
-                case "text":
-                    return draw.words(n * width).reshape(n, width)
-            return draw.matrix((n, width), kind, dtype_of(self_dtype[key]))
+            if kind == "df":
+                return draw.frame(names.rename(None), m_plans[key], where if where.startswith(joined) else None)
+            dtype = dtype_of(self_dtype[key])
+
+            def fresh(n):
+                match kind:
+                    case "awk":
+                        return draw.awkward(n)
+                    case "cube":
+                        return draw.numbers("float32", (n, width, 2))
+                    case "text":
+                        return draw.words(n * width).reshape(n, width)
+                return draw.matrix((n, width), kind, dtype)
+
+            if not where.startswith(joined):
+                return fresh(n)
+            values, rows = draw.agreed(names, f"{where}/{key}/{kind}/{dtype}", fresh)
+            return values if rows is None else values[rows]
+
+        def pair_value(key, n, names, where, draw=draw):
+            kind, dtype = draw.one(["csr", "csr", "csc", "dense"]), draw.one(["float32", "int64", "bool"])
+            if not where.startswith(joined):
+                return draw.matrix((n, n), kind, dtype)
+            if draw.agreement == 1.0:
+                kind, dtype = pair_kinds[key]
+            values, rows = draw.agreed(names, f"{where}/{key}/{kind}/{dtype}", lambda n: draw.matrix((n, n), kind, dtype))
+            return values if rows is None else values[rows][:, rows]
 
         self_dtype = {k: draw.one(["float32", "float64", "int64"]) for k in KEYS} if i == 0 or mix else self_dtype
         x = None if no_x or (some_x and draw.chance(0.5)) else draw.matrix(shape, kind_of(x_kind), dtype_of(x_dtype))
         adata = ad.AnnData(
             X=x,
-            obs=draw.frame(obs_names, plans["obs"]),
-            var=draw.frame(var_names, plans["var"]),
+            obs=draw.frame(obs_names, plans["obs"], "obs" if axis == "var" else None),
+            var=draw.frame(var_names, plans["var"], "var" if axis == "obs" else None),
             shape=shape if x is None else None,
         )
         for key, (kind, dtype) in layer_kinds.items():
             if draw.chance(0.85):
-                adata.layers[key] = draw.matrix(shape, kind_of(kind), dtype_of(dtype))
+                text = kind == "text" and not mix
+                adata.layers[key] = draw.words(shape[0] * shape[1]).reshape(shape) if text else draw.matrix(shape, kind_of(kind.replace("text", "dense")), dtype_of(dtype))
         for name, kinds, names in (("obsm", obsm_kinds, obs_names), ("varm", varm_kinds, var_names)):
             for key, kind in kinds.items():
                 if draw.chance(0.85):
-                    getattr(adata, name)[key] = aligned_value(kind, key, len(names), names)
-        for name, n_pair in (("obsp", shape[0]), ("varp", shape[1])):
+                    getattr(adata, name)[key] = aligned_value(kind, key, len(names), names, name)
+        for name, names in (("obsp", obs_names), ("varp", var_names)):
             for key in pair_keys[name]:
                 if draw.chance(0.8):
-                    getattr(adata, name)[key] = draw.matrix((n_pair, n_pair), draw.one(["csr", "csr", "csc", "dense"]), draw.one(["float32", "int64", "bool"]))
+                    getattr(adata, name)[key] = pair_value(key, len(names), names, name)
         if with_raw and (draw.chance(0.9) or i == 0):
             adata.raw = _raw(draw, obs_names, plans["raw"], kind_of(x_kind), dtype_of(x_dtype))
         if with_uns:
@@ -354,7 +419,7 @@ def _options(draw: Draw, axis: str, adatas) -> dict:
     if draw.chance(0.3):
         options["index_unique"] = draw.one(["-", "_", "", "--"])
     if draw.chance(0.25):
-        options["fill_value"] = draw.one([0, 1, -1, 0.5, float("nan"), 300])
+        options["fill_value"] = draw.one([0, 1, -1, 0.5, float("nan"), 300, 1e300, 2**40])
     options["pairwise"] = draw.chance(0.4)
     if draw.chance(0.15):
         options["sparse_format"] = draw.one(["csr", "csc"])

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::anndata::{Elem, Sparse};
-use crate::array::{
-    Cast, Filled, FilledText, Gathered, SharedArray, SharedText, Stacked, StackedText, TextColumns,
-};
+use crate::array::{Cast, Filled, Gathered, SharedArray, Stacked};
 use crate::base::{DType, Indexer};
 
 use super::dtype::{Filled as Promoted, fill_bytes, promote_fill, result_type};
@@ -16,6 +14,7 @@ use super::options::ConcatOptions;
 use super::sparse::{
     Axis, FillValue, PartSource, PlannedSparse, SparsePart, StackOptions, Treatment, plan_stack,
 };
+use super::text_arrays::stack_text;
 
 /// What planning gathers besides the result.
 #[derive(Debug)]
@@ -107,8 +106,8 @@ impl Planner<'_> {
         if kinds.iter().all(|&kind| kind == Kind::Dense) {
             return self.stack_dense(shares, axis, path).map(|array| Some(Elem::Dense(array)));
         }
-        if axis == Axis::Rows
-            && let Some(text) = stack_text(shares)
+        if kinds.iter().all(|&kind| kind == Kind::Text)
+            && let Some(text) = stack_text(shares, axis)
         {
             return Ok(Some(Elem::Text(text)));
         }
@@ -250,42 +249,6 @@ impl Planner<'_> {
         let parts = parts.into_iter().map(|part| Cast::shared(part, dtype)).collect();
         Ok(Stacked::shared(parts, stacked))
     }
-}
-
-/// Rows of text one after another, when nothing has to be filled: inputs without rows may lack them,
-/// and any input may lack what has no columns.
-fn stack_text(shares: &[ArrayShare<'_>]) -> Option<SharedText> {
-    let mut parts: Vec<SharedText> = Vec::with_capacity(shares.len());
-    for share in shares {
-        let width = share.other.target_len();
-        let part = match share.elem {
-            Some(Elem::Text(text)) if text.shape().len() >= 2 => {
-                if share.extent == 0 {
-                    let rest = &text.shape()[2..];
-                    FilledText::shared(&[&[0, width], rest].concat(), "")
-                } else if is_prefix(&share.other) {
-                    TextColumns::shared(Arc::clone(text), width)
-                } else {
-                    return None;
-                }
-            }
-            None if share.extent == 0 => continue,
-            None if width == 0 => FilledText::shared(&[share.extent, 0], ""),
-            _ => return None,
-        };
-        if parts.first().is_some_and(|first| first.shape()[1..] != part.shape()[1..]) {
-            return None;
-        }
-        parts.push(part);
-    }
-    (!parts.is_empty()).then(|| StackedText::shared(parts))
-}
-
-/// True for the first positions of the source and no others.
-fn is_prefix(indexer: &Indexer) -> bool {
-    indexer.positions().is_none_or(|positions| {
-        positions.iter().enumerate().all(|(target, &source)| source as usize == target)
-    })
 }
 
 /// `Reindexer._apply_to_array`.

@@ -285,7 +285,13 @@ impl Categories {
                     .collect::<Option<_>>()?;
                 Some(Self::Text(Arc::new(axis::union(texts.iter().copied()))))
             }
-            _ if filled.iter().all(|list| list.equals(first)) => Some((*first).clone()),
+            _ if lists.iter().all(|list| {
+                list.len() == 0 && !matches!(list, Self::Float(..))
+                    || list.dtype() == first.dtype() && list.equals(first)
+            }) =>
+            {
+                Some((*first).clone())
+            }
             Self::Bool(_) => filled
                 .iter()
                 .all(|list| matches!(list, Self::Bool(_)))
@@ -307,8 +313,11 @@ impl Categories {
                 ints.dedup();
                 floats.sort_unstable_by(f64::total_cmp);
                 floats.dedup();
-                let dtype = result_type(filled.iter().filter_map(|list| list.dtype()))?;
-                let all_ints = filled.iter().all(|list| matches!(list, Self::Int(..)));
+                // An empty list of floats makes floats too: numpy's default for no categories.
+                let numbers = lists.iter().filter(|list| matches!(list, Self::Float(..)));
+                let dtypes = filled.iter().chain(numbers).filter_map(|list| list.dtype());
+                let dtype = result_type(dtypes)?;
+                let all_ints = !lists.iter().any(|list| matches!(list, Self::Float(..)));
                 Some(if all_ints { Self::Int(dtype, ints) } else { Self::Float(dtype, floats) })
             }
         }

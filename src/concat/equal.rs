@@ -4,26 +4,24 @@
 use std::sync::Arc;
 
 use crate::anndata::{Categorical, Elem, Frame, Nullable, Scalar};
-use crate::array::{
-    ArraySource, LookupText, SharedArray, SharedText, TextBuf, TextSource, read_all, read_all_text,
-    read_vec,
-};
+use crate::array::{ArraySource, TextBuf, TextSource, read_all, read_all_text, read_vec};
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError, Region};
 use crate::tree::{FieldValues, RecordArray};
 
+use super::as_array::{AsArray, as_array};
 use super::awkward::{AwkwardError, awkward_equal};
 use super::categories::{Categories, TextKind};
-use super::missing::mask_of;
 use super::names::index_text;
 use super::number::Number;
 use super::sparse::{self, Origin};
+use super::values::{Plain, Values};
 
 /// Bytes, or strings, that are compared at once.
 const BLOCK: u64 = 1 << 18;
 
-/// `equal(a, b)`. Not symmetric: a dense array equals a sparse one of the same values, but not the
-/// other way round.
+/// `equal(a, b)`. Not symmetric: it is the first that decides how the two are compared. A dense array
+/// equals a sparse one or a frame of the same values, but neither equals the array.
 pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
     match (a, b) {
         (Elem::Dense(a), Elem::Dense(b)) => dense(&**a, &**b),
@@ -43,11 +41,8 @@ pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
         (Elem::Awkward(a), Elem::Awkward(b)) => readable(awkward_equal(a, b)),
         (Elem::Scalar(a), Elem::Scalar(b)) => Ok(scalars(a, b)),
         (Elem::Null, Elem::Null) => Ok(true),
-        (Elem::Text(_), _) | (_, Elem::Text(_)) | (Elem::Categorical(_) | Elem::Nullable(_), _)
-            if is_line(a) && is_line(b) =>
-        {
-            values(a, b)
-        }
+        (Elem::Categorical(_) | Elem::Nullable(_), _) => values(a, b),
+        (Elem::Dense(_) | Elem::Text(_), _) => array(a, b),
         _ => Ok(false),
     }
 }
@@ -206,8 +201,17 @@ fn records(a: &RecordArray, b: &RecordArray) -> bool {
         })
 }
 
-fn is_line(elem: &Elem) -> bool {
-    matches!(elem, Elem::Dense(_) | Elem::Text(_) | Elem::Categorical(_) | Elem::Nullable(_))
+/// `equal_array`: an array equals what numpy makes the same array of, dtype included.
+fn array(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
+    match (a, as_array(b)?) {
+        (Elem::Dense(a), Some(AsArray::Elem(Elem::Dense(b)))) => dense(&**a, &*b),
+        (Elem::Text(a), Some(AsArray::Elem(Elem::Text(b)))) => text(&**a, &*b),
+        // Nothing is equal to nothing: both are object arrays.
+        (Elem::Text(a), Some(AsArray::Objects(shape))) => {
+            Ok(a.num_elements() == 0 && a.shape() == shape)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// The default of `equal`, over what numpy makes of both: the same values are missing and the
@@ -239,59 +243,5 @@ fn values(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
             Ok(x.iter().zip(&y).zip(&missing).all(|((a, b), &missing)| missing || a == b))
         }
         _ => Ok(missing.iter().all(|&missing| missing)),
-    }
-}
-
-enum Plain {
-    Text(SharedText),
-    Numbers(SharedArray),
-}
-
-struct Values {
-    plain: Plain,
-    mask: Option<SharedArray>,
-}
-
-impl Values {
-    fn of(elem: &Elem) -> Result<Option<Self>, ReadError> {
-        let mask = mask_of(elem);
-        let plain = match elem {
-            Elem::Text(text) => Plain::Text(Arc::clone(text)),
-            Elem::Dense(array) => Plain::Numbers(Arc::clone(array)),
-            Elem::Nullable(nullable) => match &*nullable.values {
-                Elem::Text(text) => Plain::Text(Arc::clone(text)),
-                Elem::Dense(array) => Plain::Numbers(Arc::clone(array)),
-                _ => return Ok(None),
-            },
-            Elem::Categorical(categorical) => {
-                let categories = Categories::read(&categorical.categories)?;
-                let codes = Arc::clone(&categorical.codes);
-                match categories.dtype() {
-                    None => Plain::Text(LookupText::shared(codes, categories.text(), "")),
-                    Some(dtype) => {
-                        let table = categories.numbers(dtype).unwrap_or_default();
-                        let zero = vec![0; dtype.size_bytes()];
-                        Plain::Numbers(crate::array::Lookup::shared(codes, dtype, table, &zero))
-                    }
-                }
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(Self { plain, mask }))
-    }
-
-    fn shape(&self) -> &[u64] {
-        match &self.plain {
-            Plain::Text(text) => text.shape(),
-            Plain::Numbers(array) => array.shape(),
-        }
-    }
-
-    fn missing(&self) -> Result<Vec<bool>, ReadError> {
-        let len = self.shape().iter().product::<u64>() as usize;
-        match &self.mask {
-            Some(mask) => Ok(read_all(&**mask)?.iter().map(|&byte| byte != 0).collect()),
-            None => Ok(vec![false; len]),
-        }
     }
 }

@@ -10,13 +10,14 @@
 //! |---|---|
 //! | `names`, `axis` | the joined axis and each input's place on it |
 //! | `frame`, `column`, `column_rule`, `column_type`, `categories`, `natsort` | columns of frames |
-//! | `arrays`, `dtype`, `mapping`, `sparse` | matrices and aligned elements |
-//! | `other_axis`, `merge`, `equal`, `number`, `reindex` | what a merge strategy keeps |
+//! | `arrays`, `text_arrays`, `dtype`, `mapping`, `sparse` | matrices and aligned elements |
+//! | `other_axis`, `merge`, `equal`, `as_array`, `values`, `number`, `reindex` | what a merge strategy keeps |
 //! | `plan`, `report`, `notice` | the whole, and what is told about it |
 //!
 //! Nothing here knows a file format.
 
 mod arrays;
+mod as_array;
 pub mod awkward;
 mod axis;
 mod categories;
@@ -47,6 +48,8 @@ mod reindex;
 mod report;
 mod sorted;
 pub mod sparse;
+mod text_arrays;
+mod values;
 
 pub use compile::CensusError;
 pub use error::PlanError;

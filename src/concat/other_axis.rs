@@ -276,6 +276,16 @@ fn same_aligned(
     if a.indexer.is_identity() && b.indexer.is_identity() {
         return Ok(equal::equal(a.elem, b.elem)?);
     }
+    let realigned = |value: Value<'_>| match value.elem {
+        Elem::Dense(array) => {
+            Some(Elem::Dense(reindex_array(array, aligned.axes(), value.indexer)))
+        }
+        Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, value.indexer, index))),
+        Elem::Text(text) if !value.indexer.introduces() => {
+            Some(Elem::Text(reindex_rows_of_text(text, value.indexer)))
+        }
+        _ => None,
+    };
     Ok(match (a.elem, b.elem) {
         (Elem::Dense(x), Elem::Dense(y)) => {
             if Arc::ptr_eq(x, y) && a.indexer == b.indexer {
@@ -300,6 +310,10 @@ fn same_aligned(
                 .and_then(|(x, y)| awkward_equal(&x, &y));
             equal::readable(same)?
         }
+        (Elem::Dense(_) | Elem::Text(_), _) => match (realigned(a), realigned(b)) {
+            (Some(x), Some(y)) => equal::equal(&x, &y)?,
+            _ => false,
+        },
         _ => false,
     })
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::anndata::SparseFormat;
 use crate::base::{DType, Indexer, ReadError};
+use crate::concat::dtype::result_type;
 
 /// Plans the stack of `parts` along `axis`. All parts must agree on the length of the merged other
 /// axis.
@@ -29,8 +30,7 @@ pub fn plan_stack(
         (SparseFormat::Csr, Axis::Rows) | (SparseFormat::Csc, Axis::Columns)
     );
     let fill = options.fill.filter(|fill| !fill.is_zero());
-    let dtype =
-        parts.iter().map(|part| dtype_of(part, fill)).reduce(DType::promote).unwrap_or(DType::F64);
+    let dtype = result_type(parts.iter().map(|part| dtype_of(part, fill))).unwrap_or(DType::F64);
 
     let mut start = 0_u64;
     let mut planned = Vec::with_capacity(parts.len());
@@ -58,12 +58,10 @@ pub fn plan_stack(
 pub fn plan_pairwise(parts: Vec<SparsePart>) -> Result<PlannedSparse, ReadError> {
     let mut start = 0_u64;
     let mut planned = Vec::with_capacity(parts.len());
-    let mut dtype: Option<DType> = None;
+    let dtype = result_type(parts.iter().map(|part| source_dtype(&part.source)));
     for mut part in parts {
         part.other = Indexer::identity(part.extent);
         check_part(&part, Axis::Rows, part.extent)?;
-        let own = source_dtype(&part.source);
-        dtype = Some(dtype.map_or(own, |dtype| dtype.promote(own)));
         let treatment = match &part.source {
             PartSource::Empty => Treatment::Empty,
             source => match source.header() {

@@ -1,0 +1,186 @@
+"""Corners of anndata.concat that once came out wrong, or that random inputs hardly ever meet."""
+
+from __future__ import annotations
+
+import itertools
+
+import anndata as ad
+import awkward as ak
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import differential
+import fuzz_semantics  # noqa: F401 (its harness)
+import zarr_inline
+
+
+def thing(n: int, names: str, tag: str, x=None, obs=None, var=None, **more) -> ad.AnnData:
+    index = pd.Index([f"{tag}{i}" for i in range(n)], dtype=object)
+    return ad.AnnData(
+        X=x,
+        obs=pd.DataFrame(obs or {}, index=index),
+        var=pd.DataFrame(var or {}, index=pd.Index(list(names), dtype=object)),
+        shape=(n, len(names)) if x is None else None,
+        **more,
+    )
+
+
+def check(tmp_path, adatas, faces=("h5ad",), fmt="h5ad", **options) -> set[str]:
+    """Compares; gives the rules of intended differences that were met."""
+    paths = []
+    with zarr_inline.inline():
+        for i, adata in enumerate(adatas):
+            paths.append(tmp_path / (f"in{i}.h5ad" if fmt == "h5ad" else f"in{i}.zarr"))
+            differential.write(adata, paths[-1], fmt)
+        expected = differential.oracle(paths, options)
+        findings = differential.check(paths, options, faces, tmp_path, expected=expected)
+    assert not findings, "\n".join(f"{f.face} {f.kind}: {f.detail}" for f in findings)
+    return expected.rules
+
+
+def array(*values, dtype=None):
+    return np.array(values, dtype=dtype)
+
+
+# Everything here is 1, or nothing, in one of the ways that uns can hold.
+SAME = {
+    "int": 1,
+    "true": True,
+    "float": 1.0,
+    "int8": np.int8(1),
+    "text": "1",
+    "empty": "",
+    "nan": float("nan"),
+    "none": None,
+    "ints": array(1),
+    "floats": array(1.0),
+    "bools": array(True),
+    "texts": array("1", dtype=object),
+    "nans": array(np.nan),
+    "no floats": array(dtype=float),
+    "no ints": array(dtype=int),
+    "no texts": array(dtype=object),
+    "dict": {"x": 1},
+    "dict of float": {"x": 1.0},
+    "empty dict": {},
+    "csr": sparse.csr_matrix([[1.0]]),
+    "csc": sparse.csc_matrix([[1.0]]),
+    "square": array([1.0]),
+    "square of text": array(["1"], dtype=object),
+    "frame": pd.DataFrame({"x": [1]}, index=["0"]),
+    "frame of float": pd.DataFrame({"x": [1.0]}, index=["0"]),
+    "frame of text": pd.DataFrame({"x": ["1"]}, index=["0"]),
+    "frame of categories": pd.DataFrame({"x": pd.Categorical([1])}, index=["0"]),
+    "frame of nullables": pd.DataFrame({"x": pd.array([1], dtype="Int64")}, index=["0"]),
+    "empty frame": pd.DataFrame(index=["0"]),
+    "wide frame": pd.DataFrame({"x": [1], "y": [0.5]}, index=["0"]),
+    "wide": array([1, 0.5]),
+    "categories": pd.Categorical(["1"]),
+    "categories of int": pd.Categorical([1]),
+    "category missing": pd.Categorical([None], categories=[1]),
+    "nullable": pd.array([1], dtype="Int64"),
+    "nullable missing": pd.array([None], dtype="Int64"),
+    "nullable bool": pd.array([True], dtype="boolean"),
+    "nullable text": pd.array(["1"], dtype="string"),
+    "record": np.array([(1,)], dtype=[("x", "i8")]),
+    "record of float": np.array([(1.0,)], dtype=[("x", "f8")]),
+}
+
+
+@pytest.mark.parametrize("strategy", ["same", "unique"])
+def test_equality_across_kinds(tmp_path, strategy):
+    pairs = list(itertools.product(SAME, SAME))
+    uns = [{f"{pair}": SAME[pair[side]] for pair in pairs} for side in (0, 1)]
+    check(tmp_path, [thing(1, "a", "x", uns=uns[0]), thing(1, "a", "y", uns=uns[1])], uns_merge=strategy)
+
+
+@pytest.mark.parametrize("axis", ["obs", "var"])
+@pytest.mark.parametrize("join", ["inner", "outer"])
+def test_aligned_array_and_frame_of_the_same_values(tmp_path, axis, join):
+    mapping = "varm" if axis == "obs" else "obsm"
+    values = array([1.0, 2.0], [3.0, 4.0], [5.0, 6.0])
+    one, two = (thing(3, "abc", "s") for _ in range(2))
+    if axis == "obs":
+        two = two[:, [1, 0]].copy()
+    else:
+        two = two[[1, 0]].copy()
+    rows = [1, 0]
+    getattr(one, mapping)["same"] = values
+    getattr(two, mapping)["same"] = values[rows]
+    getattr(one, mapping)["framed"] = pd.DataFrame(values, columns=["u", "v"], index=getattr(one, "var_names" if axis == "obs" else "obs_names"))
+    getattr(two, mapping)["framed"] = values[rows]
+    getattr(one, mapping)["unframed"] = values
+    getattr(two, mapping)["unframed"] = pd.DataFrame(values[rows], columns=["u", "v"], index=getattr(two, "var_names" if axis == "obs" else "obs_names"))
+    if axis == "obs":
+        two.obs_names = ["t0", "t1", "t2"]
+    else:
+        two.var_names = ["x", "y", "z"]
+    check(tmp_path, [one, two], axis=axis, join=join, merge="same", index_unique="-")
+
+
+@pytest.mark.parametrize("axis", ["obs", "var"])
+@pytest.mark.parametrize("join", ["inner", "outer"])
+@pytest.mark.parametrize("fmt", ["h5ad", "zarr3"])
+def test_text_in_layers(tmp_path, axis, join, fmt):
+    def texts(a, b):
+        return array(*[[f"{i}{j}" for j in b] for i in a], dtype=object)
+
+    if axis == "obs":
+        inputs = [thing(2, "abc", "x", layers={"t": texts("xy", "abc")}), thing(3, "cab", "y", layers={"t": texts("uvw", "cab")})]
+    else:
+        inputs = [thing(3, "ab", "x", layers={"t": texts("012", "ab")}), thing(3, "cde", "x", layers={"t": texts("012", "cde")})]
+        inputs[1] = inputs[1][[2, 0, 1]].copy()
+    assert check(tmp_path, inputs, axis=axis, join=join, faces=("h5ad", "zarr"), fmt=fmt) == set()
+
+
+@pytest.mark.parametrize("first", ["int64", "float64", "bool", "object"])
+@pytest.mark.parametrize("join", ["inner", "outer"])
+def test_no_categories(tmp_path, first, join):
+    nothing = pd.Categorical([np.nan, np.nan], categories=pd.Index([], dtype=first))
+    others = {
+        "text": pd.Categorical(["a", "b"]),
+        "ints": pd.Categorical([2, 1]),
+        "floats": pd.Categorical([0.5, np.nan]),
+        "bools": pd.Categorical([True, False]),
+        "none": pd.Categorical([None, None]),
+        "plain": array(1, 2),
+        "nullable": pd.array([True, None], dtype="boolean"),
+        "words": array("a", "b", dtype=object),
+    }
+    empty = dict.fromkeys(others, nothing)
+    for inputs in ([others, empty], [empty, others], [empty, others, empty]):
+        check(tmp_path, [thing(2, "a", f"s{i}", obs=obs) for i, obs in enumerate(inputs)], join=join)
+
+
+def test_equal_categories_of_ints_and_floats(tmp_path):
+    ints, floats = pd.Categorical([1, 2]), pd.Categorical([1.0, 2.0])
+    check(tmp_path, [thing(2, "a", "x", obs={"c": ints, "d": floats}), thing(2, "a", "y", obs={"c": floats, "d": ints})])
+
+
+def test_dtypes_of_sparse_parts_promote_together(tmp_path):
+    """uint16 and int8 and float32 make float32, whatever the order."""
+    parts = [sparse.csr_matrix((2, 1), dtype=dtype) for dtype in ("uint16", "int8", "float32")]
+    for order in itertools.permutations(parts):
+        check(tmp_path, [thing(2, "a", f"s{i}", x=x, obsp={"p": sparse.csr_matrix((2, 2), dtype=x.dtype)}) for i, x in enumerate(order)], pairwise=True)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "complex64", ">f4", ">i4"])
+@pytest.mark.parametrize("fill_value", [None, 0])
+def test_rare_dtypes(tmp_path, dtype, fill_value):
+    def make(names, tag):
+        x = np.arange(2 * len(names)).reshape(2, -1).astype(dtype)
+        return thing(2, names, tag, layers={"l": x}, obsm={"m": x}, obs={"c": x[:, 0]}, uns={"u": x, "s": x[0, 0]})
+
+    for join in ("inner", "outer"):
+        options = {"join": join, "uns_merge": "first"} | ({} if fill_value is None else {"fill_value": fill_value})
+        check(tmp_path, [make("abc", "x"), make("bcd", "y")], **options)
+
+
+def test_awkward_with_unequal_fields(tmp_path):
+    one = ak.Array({"a": [1, 2], "b": [[1.0], []]})
+    two = ak.Array({"b": [[], [2.0, 3.0]], "c": ["x", "y"]})
+    inputs = [thing(2, "a", "x", obsm={"k": one}), thing(2, "a", "y", obsm={"k": two})]
+    for join in ("inner", "outer"):
+        check(tmp_path, inputs, join=join, faces=("h5ad", "zarr"))
