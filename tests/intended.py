@@ -12,6 +12,7 @@ from unittest import mock
 
 import anndata as ad
 import awkward as ak
+import natsort
 import numpy as np
 import pandas as pd
 from anndata._core import merge
@@ -78,6 +79,8 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         merged.X = merged.layers.pop(HELD)
         if f"layers/{HELD}" in out.formats:
             out.formats["X"] = out.formats.pop(f"layers/{HELD}")
+    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
+    _bools_apart(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
     out.adata = _storable(merged, out.rules)
     return out
 
@@ -300,5 +303,27 @@ def _column(column: pd.Series, rules: set[str]) -> pd.Series:
 
 
 def _mixed(categories: pd.Index) -> bool:
-    """Whether no file can hold these as categories: some text, some not."""
-    return categories.dtype == object and 0 < sum(isinstance(c, str) for c in categories) < len(categories)
+    """Whether no file can hold these as categories: text with others, or booleans with numbers."""
+    return categories.dtype == object and not all(isinstance(c, str) for c in categories)
+
+
+def _bools_apart(frame: pd.DataFrame, parts: list[pd.DataFrame], rules: set[str]) -> None:
+    """Tells True from 1 and False from 0, which pandas takes for one category when columns of both
+    are put one after another. The order is that of the values, numbers before booleans."""
+    for name in frame.columns:
+        columns = [p[name] if name in p.columns else pd.Series([None] * len(p), dtype=object) for p in parts]
+        lists = [list(c.cat.categories) for c in columns if isinstance(c.dtype, pd.CategoricalDtype)]
+        merged = frame[name].dtype
+        if not isinstance(merged, pd.CategoricalDtype) or not _mixed(merged.categories):
+            continue
+        if len({str(c) for categories in lists for c in categories}) == len(merged.categories):
+            continue
+        rules.add("mixed-kinds")
+        lists.sort(key=lambda categories: isinstance(categories[0], bool) if categories else False)
+        lists.sort(key=lambda categories: isinstance(categories[0], str) if categories else False)
+        names = list(dict.fromkeys(str(c) for categories in lists for c in sorted(categories, key=str)))
+        value = {str(c): c for categories in lists for c in categories}
+        numbers = sorted((n for n in names if not isinstance(value[n], str)), key=lambda n: float(value[n]))
+        order = numbers + natsort.natsorted(n for n in names if isinstance(value[n], str))
+        values = [None if pd.isna(v) else str(v) for c in columns for v in c]
+        frame[name] = pd.Categorical(values, categories=order)

@@ -184,3 +184,14 @@ def test_awkward_with_unequal_fields(tmp_path):
     inputs = [thing(2, "a", "x", obsm={"k": one}), thing(2, "a", "y", obsm={"k": two})]
     for join in ("inner", "outer"):
         check(tmp_path, inputs, join=join, faces=("h5ad", "zarr"))
+
+
+@pytest.mark.parametrize("strategy", ["same", "first", "only"])
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("width", [0, 2])
+def test_merged_text_without_rows_or_columns(tmp_path, strategy, rows, width):
+    names = "ab"[:rows]
+    text = np.full((rows, width), "t", dtype=object)
+    inputs = [thing(1, names, "x", varm={"t": text}), thing(1, "abc", "y")]
+    check(tmp_path, inputs, join="outer", merge=strategy)
+    check(tmp_path, inputs, join="inner", merge=strategy)

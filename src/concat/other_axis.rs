@@ -174,9 +174,7 @@ impl Planner<'_> {
                 let planned = plan_reindexed(sparse, &rows, &columns, &origin)?;
                 Some(Elem::Sparse(self.add_sparse(planned, path)?))
             }
-            Elem::Text(text) if aligned == Aligned::Rows && !indexer.introduces() => {
-                Some(Elem::Text(reindex_rows_of_text(text, indexer)))
-            }
+            Elem::Text(text) if aligned == Aligned::Rows => reindex_rows_of_text(text, indexer),
             Elem::Awkward(array) if aligned == Aligned::Rows => {
                 let array = reindex_awkward(array, indexer)
                     .map_err(|source| PlanError::Awkward { element: self.at(path), source })?;
@@ -281,9 +279,7 @@ fn same_aligned(
             Some(Elem::Dense(reindex_array(array, aligned.axes(), value.indexer)))
         }
         Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, value.indexer, index))),
-        Elem::Text(text) if !value.indexer.introduces() => {
-            Some(Elem::Text(reindex_rows_of_text(text, value.indexer)))
-        }
+        Elem::Text(text) => reindex_rows_of_text(text, value.indexer),
         _ => None,
     };
     Ok(match (a.elem, b.elem) {
@@ -297,12 +293,6 @@ fn same_aligned(
         }
         (Elem::Frame(x), Elem::Frame(y)) => {
             equal::frames(&reindex_frame(x, a.indexer, index), &reindex_frame(y, b.indexer, index))?
-        }
-        (Elem::Text(x), Elem::Text(y)) => {
-            if a.indexer.introduces() || b.indexer.introduces() {
-                return Ok(false);
-            }
-            equal::text(&*reindex_rows_of_text(x, a.indexer), &*reindex_rows_of_text(y, b.indexer))?
         }
         (Elem::Awkward(x), Elem::Awkward(y)) => {
             let same = reindex_awkward(x, a.indexer)

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::anndata::{Categorical, Elem, Frame, Nullable};
-use crate::array::{Cast, Filled, Gathered, GatheredText, ReshapedText, SharedArray, SharedText};
+use crate::array::{
+    Cast, Filled, FilledText, Gathered, GatheredText, ReshapedText, SharedArray, SharedText,
+};
 use crate::base::{DType, Indexer};
 
 use super::arrays::reindex_dense;
@@ -93,13 +95,24 @@ pub(super) fn reindex_array(array: &SharedArray, axes: usize, indexer: &Indexer)
     array
 }
 
-/// Rows of an array of strings of any rank under new names, none of which is introduced.
-pub(super) fn reindex_rows_of_text(text: &SharedText, indexer: &Indexer) -> SharedText {
+/// Rows of an array of strings of any rank under new names; `None` when some would have to be filled.
+/// What has no rows becomes numbers, as in anndata: nothing tells that it would have held strings.
+pub(super) fn reindex_rows_of_text(text: &SharedText, indexer: &Indexer) -> Option<Elem> {
     if indexer.is_identity() {
-        return Arc::clone(text);
+        return Some(Elem::Text(Arc::clone(text)));
     }
     let mut shape = text.shape().to_vec();
+    shape[0] = indexer.target_len();
+    if indexer.source_len() == 0 {
+        return Some(Elem::Dense(Filled::shared(DType::F64, &shape, &fill_bytes(DType::F64, NAN))));
+    }
     let row_len = shape.iter().skip(1).product::<u64>();
+    if row_len == 0 {
+        return Some(Elem::Text(FilledText::shared(&shape, "")));
+    }
+    if indexer.introduces() {
+        return None;
+    }
     let positions: Vec<u32> = (0..indexer.target_len())
         .filter_map(|target| indexer.get(target))
         .flat_map(|row| (row * row_len..(row + 1) * row_len).map(|at| at as u32))
@@ -107,8 +120,7 @@ pub(super) fn reindex_rows_of_text(text: &SharedText, indexer: &Indexer) -> Shar
     let len = text.num_elements();
     let flat = ReshapedText::shared(Arc::clone(text), &[len]);
     let taken = GatheredText::shared(flat, &Indexer::new(len, positions), "");
-    shape[0] = indexer.target_len();
-    ReshapedText::shared(taken, &shape)
+    Some(Elem::Text(ReshapedText::shared(taken, &shape)))
 }
 
 fn gather(array: &SharedArray, indexer: &Indexer, fill: &[u8]) -> SharedArray {
