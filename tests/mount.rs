@@ -226,6 +226,35 @@ fn signals_unmount() {
     }
 }
 
+/// A server that ends late, when its mountpoint is already another mount's, leaves that alone.
+#[test]
+fn a_late_end_does_not_unmount_the_next_mount() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    success(&mountpoint.mount(&[], &TWO));
+    let first = mountpoint.server();
+    let send = |signal| {
+        // SAFETY: sends a signal to a process that this test started.
+        assert_eq!(unsafe { libc::kill(first, signal) }, 0);
+    };
+    send(libc::SIGSTOP);
+    success(&run(&[Path::new("unmount"), mountpoint.path()]));
+    let again = mountpoint.mount(&[], &TWO);
+    send(libc::SIGCONT);
+    success(&again);
+    let begin = Instant::now();
+    let state = PathBuf::from(format!("/proc/{first}/stat"));
+    // Ended, or a zombie that nobody has waited for.
+    while fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the first server still runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(mountpoint.is_mounted());
+    assert!(mountpoint.store().join("zarr.json").exists());
+}
+
 #[test]
 fn the_foreground_ends_with_a_signal() {
     if !can_mount() {

@@ -176,7 +176,17 @@ impl Mounted {
     /// # Errors
     /// The connection to the kernel broke.
     pub fn wait(self) -> io::Result<()> {
-        self.session.join()
+        let mut session = self.session;
+        let done = std::thread::spawn(|| Ok(()));
+        let served = std::mem::replace(&mut session.guard, done)
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a thread of the mount ended in a panic")));
+        if served.is_ok() {
+            // The mount is gone already. fuser would unmount its path once more when it is dropped
+            // (it takes a closed connection for an open one), and by now that may be another's.
+            std::mem::forget(session);
+        }
+        served
     }
 }
 
