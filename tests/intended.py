@@ -33,6 +33,7 @@ RULES = {
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "unlike-unequal": "an array and an awkward array under one key of a merge are not equal",
     "big-endian": "big-endian numbers are numbers like all others",
+    "half-sparse": "float16 among sparse matrices is float32",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }
 
@@ -64,6 +65,7 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
     arguments = concat_arguments(options)
     for adata in adatas:
         _native_numbers(adata, out.rules)
+    _no_sparse_halves(adatas, options, out.rules)
     some_x = len({a.X is None for a in adatas}) == 2
     if some_x:
         out.rules.add("x-in-some")
@@ -80,7 +82,7 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         if f"layers/{HELD}" in out.formats:
             out.formats["X"] = out.formats.pop(f"layers/{HELD}")
     axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
-    _bools_apart(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
+    _by_name(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
     out.adata = _storable(merged, out.rules)
     return out
 
@@ -133,6 +135,36 @@ def _native_numbers(adata: ad.AnnData, rules: set[str]) -> None:
             if native is not value:
                 mapping[key] = native
     adata.uns = _native(dict(adata.uns), rules)
+
+
+def _no_sparse_halves(adatas, options: dict, rules: set[str]) -> None:
+    """Makes dense float16 float32, in place, where it meets sparse matrices: scipy has none of it."""
+    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
+    groups = [[(a, "X", None) for a in adatas if a.X is not None]]
+    groups += [[(a.raw, "raw", None) for a in adatas if a.raw is not None]]
+    for mapping in ("layers", f"{axis}m"):
+        for key in {k for a in adatas for k in getattr(a, mapping)}:
+            groups.append([(a, mapping, key) for a in adatas if key in getattr(a, mapping)])
+    for group in groups:
+        values = [a.X if key is None else getattr(a, name)[key] for a, name, key in group]
+        if not any(sparse.issparse(v) for v in values):
+            continue
+        for (a, name, key), value in zip(group, values, strict=True):
+            if isinstance(value, np.ndarray) and value.dtype == np.float16:
+                rules.add("half-sparse")
+                if name == "X":
+                    a.X = value.astype(np.float32)
+                elif name == "raw":
+                    a._X = value.astype(np.float32)
+                else:
+                    getattr(a, name)[key] = value.astype(np.float32)
+    if options.get("pairwise"):
+        for a in adatas:
+            pairs = getattr(a, f"{axis}p")
+            for key, value in list(pairs.items()):
+                if isinstance(value, np.ndarray) and value.dtype == np.float16:
+                    rules.add("half-sparse")
+                    pairs[key] = value.astype(np.float32)
 
 
 def _rename(adata: ad.AnnData, axis: str, names: pd.Index) -> None:
@@ -307,23 +339,24 @@ def _mixed(categories: pd.Index) -> bool:
     return categories.dtype == object and not all(isinstance(c, str) for c in categories)
 
 
-def _bools_apart(frame: pd.DataFrame, parts: list[pd.DataFrame], rules: set[str]) -> None:
-    """Tells True from 1 and False from 0, which pandas takes for one category when columns of both
-    are put one after another. The order is that of the values, numbers before booleans."""
+def _by_name(frame: pd.DataFrame, parts: list[pd.DataFrame], rules: set[str]) -> None:
+    """Makes categories that mix kinds text where their text does not follow from pandas' result:
+    True and 1, which pandas takes for one, stay apart; 1 and "1" become one. The order is the
+    natural one of the values."""
     for name in frame.columns:
         columns = [p[name] if name in p.columns else pd.Series([None] * len(p), dtype=object) for p in parts]
         lists = [list(c.cat.categories) for c in columns if isinstance(c.dtype, pd.CategoricalDtype)]
         merged = frame[name].dtype
         if not isinstance(merged, pd.CategoricalDtype) or not _mixed(merged.categories):
             continue
-        if len({str(c) for categories in lists for c in categories}) == len(merged.categories):
+        if len({str(c) for categories in lists for c in categories}) == len(set(map(str, merged.categories))) == len(merged.categories):
             continue
         rules.add("mixed-kinds")
-        lists.sort(key=lambda categories: isinstance(categories[0], bool) if categories else False)
-        lists.sort(key=lambda categories: isinstance(categories[0], str) if categories else False)
-        names = list(dict.fromkeys(str(c) for categories in lists for c in sorted(categories, key=str)))
-        value = {str(c): c for categories in lists for c in categories}
-        numbers = sorted((n for n in names if not isinstance(value[n], str)), key=lambda n: float(value[n]))
-        order = numbers + natsort.natsorted(n for n in names if isinstance(value[n], str))
+        lists.sort(key=lambda categories: bool(categories) and isinstance(categories[0], str))
+        value = {}
+        for categories in lists:
+            for category in sorted(categories, key=str):
+                value.setdefault(str(category), category)
+        order = natsort.natsorted(value, key=value.get)
         values = [None if pd.isna(v) else str(v) for c in columns for v in c]
         frame[name] = pd.Categorical(values, categories=order)

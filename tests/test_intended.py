@@ -185,3 +185,20 @@ def test_contradictions_are_errors(tmp_path, change, says):
     assert failed.value.code == 1
     assert says in failed.value.stderr
     assert not (tmp_path / "out.h5ad").exists()
+
+
+def test_big_endian(tmp_path):
+    def make(seed, genes):
+        adata = small(seed, genes=genes, x=lambda values: values.astype(">f4"))
+        adata.obs["n"] = adata.obs["n_genes"].to_numpy().astype(">i4")
+        adata.var["n"] = adata.var["length"].to_numpy().astype(">i4")
+        return adata
+
+    out = merged(tmp_path, [make(0, "abcd"), make(1, "bcde")], {"join": "outer", "merge": "first"}, "big-endian")
+    assert out.obs["n"].dtype == np.int32
+
+
+def test_half_sparse(tmp_path):
+    dense = small(0, x=lambda values: values.astype(np.float16))
+    out = merged(tmp_path, [dense, small(1, x=lambda values: sparse.csr_matrix(values, dtype=np.int8))], {}, "half-sparse")
+    assert out.X.dtype == np.float32

@@ -1,8 +1,9 @@
 //! The zarr input against zarr-python: stores that it wrote, of every format, codec, dtype and rank,
 //! read whole and in random parts.
 //!
-//! Needs a Python with zarr 3: `ANNCAT_PYTHON` names it, or it is the project's `.venv`. Without one
-//! the test passes and says that it did nothing. `ANNCAT_ZARR_STORES` may list further stores,
+//! Needs a Python with zarr 3: `ANNCAT_PYTHON` names it, or it is that of `ANNCAT_VENV` or of the
+//! project's `.venv` (scripts/venv makes one). Without one the test fails, unless
+//! `ANNCAT_SKIP_PYTHON` says that this is meant. `ANNCAT_ZARR_STORES` may list further stores,
 //! separated by `:`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
@@ -20,7 +21,9 @@ fn python() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("ANNCAT_PYTHON") {
         return Some(path.into());
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
+    let venv = std::env::var_os("ANNCAT_VENV")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv"), PathBuf::from);
+    let path = venv.join("bin/python");
     path.exists().then_some(path)
 }
 
@@ -105,7 +108,10 @@ fn check_record(record: &RecordArray, expected: &Value, name: &str) {
 #[test]
 fn what_zarr_python_reads() {
     let Some(python) = python() else {
-        eprintln!("skipped: no Python; set ANNCAT_PYTHON");
+        assert!(
+            std::env::var_os("ANNCAT_SKIP_PYTHON").is_some(),
+            "there is no Python with zarr: run scripts/venv, or set ANNCAT_PYTHON (or ANNCAT_SKIP_PYTHON)"
+        );
         return;
     };
     let out = tempfile::tempdir().unwrap();

@@ -140,6 +140,8 @@ fn dtype_of(part: &SparsePart, fill: Option<FillValue>) -> DType {
 
 fn source_dtype(source: &PartSource) -> DType {
     match source {
+        // scipy has no sparse matrices of half precision, and no reader expects them.
+        PartSource::Dense(array) if array.dtype() == DType::F16 => DType::F32,
         PartSource::Dense(array) => array.dtype(),
         source => source.header().map_or(DType::Bool, |(_, _, dtype)| dtype),
     }
