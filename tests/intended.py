@@ -126,6 +126,8 @@ def _native_numbers(adata: ad.AnnData, rules: set[str]) -> None:
     x = _native(adata.X, rules)
     if x is not adata.X:
         adata.X = x
+    if adata.raw is not None:
+        adata.raw._X = _native(adata.raw.X, rules)
     for frame in (adata.obs, adata.var, *([] if adata.raw is None else [adata.raw.var])):
         _native(frame, rules)
     for name in ("layers", "obsm", "varm", "obsp", "varp"):
