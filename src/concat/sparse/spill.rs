@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::array::{ArraySource, SharedArray};
 use crate::base::{DType, ReadError, Region};
 
-/// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes gathered before they are written, and most bytes of one write: longer ones make the kernel
+/// take longer runs of memory, which can be far slower to get than what is at hand.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// Writes a one-dimensional array from front to back.
 pub(super) struct SpillWriter {
@@ -41,7 +42,10 @@ impl SpillWriter {
             self.flush()?;
         }
         if bytes.len() >= BUFFER_BYTES {
-            return self.file.write_all(bytes).map_err(|error| self.failed(error));
+            return bytes
+                .chunks(BUFFER_BYTES)
+                .try_for_each(|piece| self.file.write_all(piece))
+                .map_err(|error| self.failed(error));
         }
         self.buffer.extend_from_slice(bytes);
         Ok(())
