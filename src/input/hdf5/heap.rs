@@ -85,7 +85,14 @@ impl<'a> HeapReader<'a> {
         &mut self,
         record: &[u8; RECORD_BYTES],
     ) -> Result<Option<&[u8]>, ReadError> {
-        let Some(at) = Place::of(record) else { return Ok(Some(&[])) };
+        let Some(at) = Place::of(record) else {
+            // Nothing is both of no length and nowhere.
+            let [_, _, _, _, address @ .., _, _, _, _] = *record;
+            return match u64::from_le_bytes(address) {
+                0 => Ok(Some(&[])),
+                address => Err(damaged(self.file, address, "is referred to for nothing")),
+            };
+        };
         self.load(at.address)?;
         let collection = self.last.as_ref().map(|(_, collection)| collection);
         if collection.is_some_and(|collection| collection.state == State::Endless) {

@@ -143,9 +143,17 @@ impl Walk<'_, '_> {
         text.map(<[u8]>::to_vec).ok_or_else(|| "a name lies outside of its heap".into())
     }
 
+    /// A node has room for as many entries as any, and the library reads all of it.
+    fn expect_room(&self, address: u64, len: u64) -> Known<()> {
+        let end = address.checked_add(len);
+        expect(end.is_some_and(|end| end <= self.pages.end()), "a node reaches past the end")
+    }
+
     /// A node of the tree. Each child's names lie behind the key before it, up to the one after it.
     fn node(&mut self, address: u64, expected_level: Option<u64>) -> Known<()> {
         const HEAD_BYTES: u64 = 24;
+        let most = self.superblock.most_children as u64;
+        self.expect_room(address, HEAD_BYTES + 16 * most + 8)?;
         let head = self.pages.get(address, HEAD_BYTES)?;
         let body = head.strip_prefix(b"TREE\0").ok_or("a B-tree has no signature")?;
         let mut cursor = Cursor(body);
@@ -185,6 +193,8 @@ impl Walk<'_, '_> {
     fn leaf(&mut self, address: u64) -> Known<()> {
         const HEAD_BYTES: u64 = 8;
         const ENTRY_BYTES: u64 = 40;
+        let most = self.superblock.most_names as u64;
+        self.expect_room(address, HEAD_BYTES + ENTRY_BYTES * most)?;
         let head = self.pages.get(address, HEAD_BYTES)?;
         let body = head.strip_prefix(b"SNOD\x01\0").ok_or("a node has no signature")?;
         let count = Cursor(body).uint::<2>().unwrap_or(0);

@@ -19,6 +19,9 @@ const MOST_TIMES: u64 = 16;
 const LEAST_BUDGET_BYTES: u64 = 64 << 20;
 const LARGEST_BUDGET_BYTES: u64 = 4 << 30;
 
+/// The names of a million objects fit; what is larger is left to the library.
+const LARGEST_PIECE_BYTES: u64 = 64 << 20;
+
 /// Reads pieces of a file at addresses.
 pub(super) struct Pages<'a> {
     pub(super) file: &'a HdfFile,
@@ -56,6 +59,9 @@ impl<'a> Pages<'a> {
     pub(super) fn get(&mut self, address: u64, len: u64) -> Known<Cow<'_, [u8]>> {
         let past_end = || Unknown::from("something lies past the end of the file");
         address.checked_add(len).filter(|&end| end <= self.end).ok_or_else(past_end)?;
+        if len > LARGEST_PIECE_BYTES {
+            return Err("a piece of metadata is too large".into());
+        }
         self.budget_bytes = self
             .budget_bytes
             .checked_sub(len.max(64))

@@ -54,14 +54,14 @@ fn old(bytes: &[u8]) -> Option<(Superblock, u64, u64)> {
         (chunk_k != 0 && cursor.uint::<2>()? == 0).then_some(())?;
     }
     let base = cursor.uint::<8>()?;
-    let _free_space = cursor.uint::<8>()?;
+    let free_space = cursor.uint::<8>()?;
     let end = cursor.uint::<8>()?;
     let driver = cursor.uint::<8>()?;
     let _name = cursor.uint::<8>()?;
     let root = cursor.uint::<8>()?;
     let cached = cursor.uint::<4>()?;
-    let usual = leaf_k != 0 && node_k != 0 && flags == 0 && driver == UNDEFINED && cached <= 1;
-    usual.then_some(())?;
+    let usual = leaf_k != 0 && node_k != 0 && flags == 0 && cached <= 1;
+    (usual && free_space == UNDEFINED && driver == UNDEFINED).then_some(())?;
     let superblock = Superblock { root, most_names: 2 * leaf_k, most_children: 2 * node_k };
     Some((superblock, base, end))
 }
