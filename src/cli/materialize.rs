@@ -88,8 +88,8 @@ struct LimitArgs {
     #[arg(long, value_name = "N")]
     max_loaded_elems: Option<NonZeroU64>,
     /// Threads that read, compress and write [default: one a core]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,7 +138,9 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
         }
         Output::Zarr(options) => {
             let options = zarr::ZarrWriteOptions { cancel, ..options };
-            zarr::write(&loaded.root, out, &options, &Bar::default())?;
+            for error in zarr::write(&loaded.root, out, &options, &Bar::default())? {
+                eprintln!("note: left out: {error}");
+            }
         }
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -199,7 +201,7 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
                     return Err(usage("--level is for --compression gzip or zstd"));
                 }
                 (Some(CompressionArg::Gzip), level) => {
-                    zarr::Compression::Gzip { level: gzip_level(level)?.max(1) }
+                    zarr::Compression::Gzip { level: gzip_level(level)? }
                 }
                 (None | Some(CompressionArg::Zstd), level) => {
                     zarr::Compression::Zstd { level: level.unwrap_or(1).max(1) }
@@ -237,7 +239,11 @@ fn limits(args: &MaterializeArgs) -> Limits {
     Limits {
         memory_bytes: args.resources.memory / 4,
         max_loaded_elems: args.limits.max_loaded_elems.map(NonZeroU64::get),
-        threads: args.limits.threads.unwrap_or(default.threads),
+        threads: args
+            .limits
+            .threads
+            .and_then(|threads| NonZeroUsize::new(threads.into()))
+            .unwrap_or(default.threads),
     }
 }
 

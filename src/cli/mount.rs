@@ -120,7 +120,7 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     let options = zarr_options(&args.store)?;
     let inputs = args.inputs.resolve(named, args.concat.keys.as_deref())?;
     check_mountpoint(mountpoint)?;
-    // Relative paths must survive the change of directory in the background.
+    // For messages that somebody reads elsewhere.
     let log = args.serving.log.as_ref().map(std::path::absolute).transpose()?;
     let mountpoint = mountpoint.canonicalize()?;
     if args.serving.foreground {

@@ -67,7 +67,7 @@ pub enum MountError {
     },
 }
 
-/// A mount that is being served. Dropping it does not unmount; see [`Mounted::wait`].
+/// A mount that is being served, until [`Mounted::wait`] returns. Dropping it unmounts.
 pub struct Mounted {
     session: BackgroundSession,
     mountpoint: PathBuf,

@@ -99,9 +99,9 @@ impl Surroundings {
             at = range.end;
             let piece = Piece { inode, range };
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            if recent.put(piece.clone(), ()).is_none() {
-                // A full queue means that there is no time for this one.
-                let _ = queue.try_send(piece);
+            // A full queue means that there is no time for this one.
+            if !recent.contains(&piece) && queue.try_send(piece.clone()).is_ok() {
+                recent.put(piece, ());
             }
         }
     }

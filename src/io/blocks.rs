@@ -20,7 +20,8 @@ pub struct BlockKey {
     pub index: u64,
 }
 
-/// Blocks by key up to a budget of bytes, the least recently used dropped first. A block that
+/// Blocks by key up to a budget of bytes (or one that is larger), the least recently used dropped
+/// first. A block that
 /// several threads ask for at once is loaded once.
 #[derive(Debug)]
 pub struct BlockCache {
@@ -51,16 +52,17 @@ impl BlockCache {
         Self { budget_bytes, state: Mutex::new(state) }
     }
 
-    /// Bytes that may be held.
-    #[must_use]
-    pub const fn budget_bytes(&self) -> usize {
-        self.budget_bytes
-    }
-
     /// The block, when it is held.
     #[must_use]
     pub fn get(&self, key: BlockKey) -> Option<Block> {
         lock(&self.state).ready.get(&key).map(Arc::clone)
+    }
+
+    /// True when the block is held or being loaded.
+    #[must_use]
+    pub fn knows(&self, key: BlockKey) -> bool {
+        let state = lock(&self.state);
+        state.ready.contains(&key) || state.loading.contains_key(&key)
     }
 
     /// The block, from `load` when it is not held. Other threads that ask meanwhile wait and get the
@@ -99,17 +101,13 @@ impl BlockCache {
 
     fn keep(&self, state: &mut State, key: BlockKey, block: Block) -> Vec<Block> {
         let mut dropped = Vec::new();
-        let cost = block.capacity() + OVERHEAD_BYTES;
-        // One block that fills the cache would drive out everything else.
-        if cost > self.budget_bytes / 2 {
-            return dropped;
-        }
-        state.ready_bytes += cost;
+        state.ready_bytes += block.capacity() + OVERHEAD_BYTES;
         if let Some(old) = state.ready.put(key, block) {
             state.ready_bytes -= old.capacity() + OVERHEAD_BYTES;
             dropped.push(old);
         }
-        while state.ready_bytes > self.budget_bytes {
+        // The newest stays, however large: it was in memory anyway, and is likely to be read on.
+        while state.ready_bytes > self.budget_bytes && state.ready.len() > 1 {
             let Some((_, old)) = state.ready.pop_lru() else { break };
             state.ready_bytes -= old.capacity() + OVERHEAD_BYTES;
             dropped.push(old);
@@ -174,8 +172,11 @@ mod tests {
         assert!(cache.get(key(1)).is_none());
         assert!(cache.get(key(49)).is_some());
         assert!(lock(&cache.state).ready_bytes <= cache.budget_bytes);
-        cache.get_or_load(key(99), || Ok(vec![0; 10_000])).unwrap();
-        assert!(cache.get(key(99)).is_none(), "too large to keep");
+        cache.get_or_load(key(99), || Ok(vec![0; 100_000])).unwrap();
+        assert!(cache.get(key(99)).is_some(), "the newest is kept, even one that is too large");
+        assert!(cache.get(key(0)).is_none());
+        cache.get_or_load(key(1), || Ok(vec![0; 10])).unwrap();
+        assert!(cache.get(key(99)).is_none());
     }
 
     #[test]

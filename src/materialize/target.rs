@@ -30,7 +30,21 @@ pub fn check_target(
     kind: TargetKind,
     rules: &OutputRules,
 ) -> Result<(), MaterializeError> {
-    resolve(target, kind, rules).map(|_| ())
+    let place = resolve(target, kind, rules)?;
+    let dir = place.parent().unwrap_or(&place);
+    may_write_in(dir).map_err(|source| {
+        MaterializeError::write(target, "cannot write to the output's directory", 0, source)
+    })
+}
+
+/// Whether files can be made in a directory, as the system sees it.
+fn may_write_in(dir: &Path) -> std::io::Result<()> {
+    let dir = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
+    // SAFETY: the path ends in NUL and lives through the call.
+    let status = unsafe {
+        libc::faccessat(libc::AT_FDCWD, dir.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS)
+    };
+    if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 /// The path to rename to: links followed, so that a link stays one.
@@ -170,7 +184,8 @@ impl Staged {
         if self.rules.existing == Existing::Refuse {
             match rename_with(from, to, libc::RENAME_NOREPLACE) {
                 // Not every file system has it.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+                }
                 done => return done,
             }
         }
@@ -182,7 +197,10 @@ impl Staged {
         rename_with(from, to, libc::RENAME_EXCHANGE).or_else(|_| {
             let aside = to.with_file_name(staging_name(to));
             fs::rename(to, &aside)?;
-            fs::rename(from, to)?;
+            if let Err(error) = fs::rename(from, to) {
+                let _ = fs::rename(&aside, to);
+                return Err(error);
+            }
             fs::rename(&aside, from)
         })
     }
@@ -350,5 +368,16 @@ mod tests {
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
         assert!(matches!(staged.commit(), Err(MaterializeError::Exists { .. })));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_to_is_told_at_once() {
+        // Nobody, not even root, makes files there.
+        let target = Path::new("/proc/self/out.h5ad");
+        let error = check_target(target, TargetKind::File, &OutputRules::default()).unwrap_err();
+        assert!(error.to_string().contains("directory"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.h5ad");
+        check_target(&target, TargetKind::File, &OutputRules::default()).unwrap();
     }
 }

@@ -13,6 +13,7 @@ use super::schedule::run;
 use super::target::Staged;
 use super::{Cancel, Limits, MaterializeError, OutputRules, TargetKind};
 use crate::base::Progress;
+use crate::face::FaceError;
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
 use crate::face::{EntryId, EntryKind, Face};
 use crate::tree::Group;
@@ -59,6 +60,7 @@ pub struct ZarrWriteOptions {
 }
 
 /// Writes `tree` to `path`: beside it first, then renamed. On any failure nothing is left behind.
+/// Returns what zarr cannot hold and was left out.
 ///
 /// # Errors
 /// The target may not be written, a source fails, the disk is full, zarr cannot express the tree,
@@ -68,12 +70,13 @@ pub fn write(
     path: &Path,
     options: &ZarrWriteOptions,
     progress: &dyn Progress,
-) -> Result<(), MaterializeError> {
+) -> Result<Vec<FaceError>, MaterializeError> {
     let zarr_options = ZarrOptions {
         format: options.format,
         geometry: bounded(options.geometry, &options.limits),
     };
-    let face = ZarrFace::new(tree, &zarr_options)?;
+    let mut face = ZarrFace::new(tree, &zarr_options)?;
+    let left_out = face.take_left_out();
     let compression = match options.geometry.shard_bytes {
         None => options.compression,
         Some(_) => Compression::None,
@@ -94,7 +97,8 @@ pub fn write(
         });
     progress.end();
     written?;
-    staged.commit()
+    staged.commit()?;
+    Ok(left_out)
 }
 
 /// Chunks no larger than a worker may hold at once, unless the caller chose them.

@@ -1,6 +1,7 @@
 //! Rewritten blocks of rows, kept while memory lasts and computed once however many ask.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
@@ -38,7 +39,6 @@ struct State {
     ready: LruCache<Key, Arc<Block>>,
     ready_bytes: usize,
     pending: HashSet<Key>,
-    next_owner: u64,
 }
 
 impl BlockCache {
@@ -51,7 +51,6 @@ impl BlockCache {
                 ready: LruCache::unbounded(),
                 ready_bytes: 0,
                 pending: HashSet::new(),
-                next_owner: 0,
             }),
             settled: Condvar::new(),
         }
@@ -59,9 +58,9 @@ impl BlockCache {
 
     /// A number that no other owner of blocks has.
     pub(super) fn new_owner(&self) -> u64 {
-        let mut state = self.lock();
-        state.next_owner += 1;
-        state.next_owner
+        // One sequence for the process: threads remember owners beyond the life of a cache.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The block of `key`, computed unless it is kept or being computed.

@@ -119,6 +119,11 @@ impl ZarrFace {
         &self.left_out
     }
 
+    /// Takes them away.
+    pub fn take_left_out(&mut self) -> Vec<FaceError> {
+        std::mem::take(&mut self.left_out)
+    }
+
     /// The node and place of an id.
     fn locate(&self, id: EntryId) -> Option<(usize, &ZarrNode, Place)> {
         if id.0 == 0 || id.0 > self.num_entries {

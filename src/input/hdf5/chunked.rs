@@ -60,6 +60,9 @@ const LARGEST_CHUNK_BYTES: u64 = u32::MAX as u64;
 /// Chunks that a sequential reader finds decoded when it comes to them.
 const READ_AHEAD: u64 = 2;
 
+/// Buffers of up to this size are kept by their thread for the next chunk.
+pub(super) const MAX_KEPT_BYTES: usize = 8 << 20;
+
 thread_local! {
     static STORED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
@@ -352,10 +355,15 @@ impl Chunked {
         }
         STORED.with_borrow_mut(|stored| {
             stored.resize(len, 0);
-            source.read_exact_at(chunk.offset, stored)?;
-            pipeline
-                .decode(stored, chunk.mask, out)
-                .map_err(|what| self.damaged(format!("chunk {index}: {what}")))
+            let decoded = source.read_exact_at(chunk.offset, stored).and_then(|()| {
+                pipeline
+                    .decode(stored, chunk.mask, out)
+                    .map_err(|what| self.damaged(format!("chunk {index}: {what}")))
+            });
+            if stored.capacity() > MAX_KEPT_BYTES {
+                *stored = Vec::new();
+            }
+            decoded
         })
     }
 
@@ -394,7 +402,7 @@ impl Chunked {
         let blocks = self.file.source.context().blocks();
         for index in last.index + 1..=last.index + READ_AHEAD {
             let Some(chunk) = table.get(index) else { return };
-            if blocks.get(self.key(index)).is_none() {
+            if !blocks.knows(self.key(index)) {
                 let this = Arc::clone(self);
                 // A failure will be met again, and told, by whoever reads the chunk.
                 rayon::spawn(move || drop(this.block(index, chunk)));

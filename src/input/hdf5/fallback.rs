@@ -42,7 +42,8 @@ impl Library {
             if out.len() as u64 != region.num_elements() * self.datatype.memory_bytes() as u64 {
                 return Err("the size of an element has changed".to_owned());
             }
-            // SAFETY: `out` has room for the selected elements, by the check above.
+            self.require_size(memory_type)?;
+            // SAFETY: `out` has room for the selected elements, by the checks above.
             check(unsafe {
                 h5d::H5Dread(
                     dataset.raw(),
@@ -61,8 +62,9 @@ impl Library {
         self.with_dataset(|dataset| {
             let (file_space, memory_space) = self.spaces(dataset, region)?;
             let stored = datatype_of(dataset)?;
+            self.require_size(stored.raw())?;
             let count = region.num_elements() as usize;
-            // SAFETY: the buffer has room for `count` values of the type.
+            // SAFETY: the buffer has room for `count` values of the type, by the check above.
             let values = Values::read(
                 &self.datatype,
                 stored.raw(),
@@ -86,6 +88,17 @@ impl Library {
             }
             Ok(())
         })
+    }
+
+    /// The file is opened anew for each read, and may be another one by now.
+    fn require_size(&self, memory_type: hdf5_sys::h5i::hid_t) -> Result<(), String> {
+        // SAFETY: the call only reads a type, and returns 0 for what is none.
+        let size = unsafe { hdf5_sys::h5t::H5Tget_size(memory_type) };
+        if size == self.datatype.memory_bytes() {
+            Ok(())
+        } else {
+            Err("the size of an element has changed".to_owned())
+        }
     }
 
     /// Runs `work` on the opened dataset, under the library's lock, and sees to it that it is that

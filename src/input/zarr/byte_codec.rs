@@ -1,8 +1,7 @@
 //! Codecs from bytes to bytes: compressors, checksums, shuffles.
 //!
 //! The common ones are decoded straight into the caller's buffer by the libraries that are fastest
-//! at it; every other one, and everything those refuse, goes through the zarrs crate, which is the
-//! reference. Nothing here trusts a length that a chunk states about itself.
+//! at it; every other one goes through the zarrs crate. Nothing here trusts a length that a chunk states about itself.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,8 +20,8 @@ use super::inflate;
 pub(super) enum ByteCodec {
     Blosc,
     Zstd,
-    Gzip(Arc<dyn BytesToBytesCodecTraits>),
-    Zlib(Arc<dyn BytesToBytesCodecTraits>),
+    Gzip,
+    Zlib,
     Lz4,
     Other(Arc<dyn BytesToBytesCodecTraits>),
 }
@@ -32,11 +31,7 @@ impl ByteCodec {
         let Codec::BytesToBytes(codec) = codec else {
             return Err(format!("the codec \"{name}\" is not read here"));
         };
-        Ok(match name {
-            "gzip" => Self::Gzip(codec),
-            "zlib" => Self::Zlib(codec),
-            _ => Self::Other(codec),
-        })
+        Ok(Self::Other(codec))
     }
 
     fn native(name: &str) -> Option<Self> {
@@ -44,6 +39,8 @@ impl ByteCodec {
             "blosc" => Some(Self::Blosc),
             "zstd" => Some(Self::Zstd),
             "lz4" => Some(Self::Lz4),
+            "gzip" => Some(Self::Gzip),
+            "zlib" => Some(Self::Zlib),
             _ => None,
         }
     }
@@ -84,30 +81,12 @@ impl ByteCodec {
             Self::Blosc => inflate::blosc(encoded, out),
             Self::Zstd => inflate::zstd(encoded, out),
             Self::Lz4 => inflate::lz4(encoded, out),
-            // Files of several members are legal and only the reference reads them.
-            Self::Gzip(codec) => inflate::gzip(encoded, out)
-                .or_else(|_| Self::through_zarrs(codec.as_ref(), encoded, Some(out.len()), out)),
-            Self::Zlib(codec) => inflate::zlib(encoded, out)
-                .or_else(|_| Self::through_zarrs(codec.as_ref(), encoded, Some(out.len()), out)),
-            Self::Other(codec) => {
-                Self::through_zarrs(codec.as_ref(), encoded, Some(out.len()), out)
-            }
+            Self::Gzip => inflate::gzip(encoded, out),
+            Self::Zlib => inflate::zlib(encoded, out),
+            Self::Other(codec) => reference(codec.as_ref(), encoded, Some(out.len()))
+                .and_then(|decoded| inflate::copy_exactly(&decoded, out)),
         };
         known.map_err(|why| format!("the chunk cannot be decoded: {why}"))
-    }
-
-    fn through_zarrs(
-        codec: &dyn BytesToBytesCodecTraits,
-        encoded: &[u8],
-        len: Option<usize>,
-        out: &mut [u8],
-    ) -> Result<(), String> {
-        let decoded = reference(codec, encoded, len)?;
-        if decoded.len() != out.len() {
-            return Err(format!("it holds {} bytes, expected {}", decoded.len(), out.len()));
-        }
-        out.copy_from_slice(&decoded);
-        Ok(())
     }
 
     /// Decodes to whatever length it has, up to `limit`.
@@ -120,12 +99,18 @@ impl ByteCodec {
             Self::Lz4 => inflate::growing(inflate::lz4_len(encoded)?, limit, |out| {
                 inflate::lz4(encoded, out).map(|()| out.len())
             }),
-            Self::Gzip(codec) | Self::Zlib(codec) | Self::Other(codec) => {
-                reference(codec.as_ref(), encoded, None)
-            }
+            Self::Gzip => inflate::gzip_vec(encoded, limit),
+            Self::Zlib => inflate::zlib_vec(encoded, limit),
+            Self::Other(codec) => reference(codec.as_ref(), encoded, None),
         };
         decoded.map_err(|why| format!("the chunk cannot be decoded: {why}"))
     }
+}
+
+/// For zarrs: decoding runs while others may wait for the block, so it must not wait for the thread
+/// pool ([`crate::io::BlockCache::get_or_load`]).
+pub(super) fn single_threaded() -> CodecOptions {
+    CodecOptions::default().with_concurrent_target(1)
 }
 
 /// Decodes through zarrs. A panic in there is an error like any other: chunks may hold anything.
@@ -139,7 +124,7 @@ fn reference(
     });
     let decode = || {
         codec
-            .decode(Cow::Borrowed(encoded), &representation, &CodecOptions::default())
+            .decode(Cow::Borrowed(encoded), &representation, &single_threaded())
             .map(Cow::into_owned)
             .map_err(|error| error.to_string())
     };

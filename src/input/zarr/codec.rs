@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
-use zarrs::array::codec::api::CodecOptions;
 use zarrs::array::{CodecChain, DataType, FillValue};
 use zarrs::metadata::v3::MetadataV3;
 
-use super::byte_codec::{ByteCodec, codec_name};
+use super::byte_codec::{ByteCodec, codec_name, single_threaded};
 use super::element::{Element, Endian};
 use crate::base::{DType, Dims};
 
@@ -223,13 +222,7 @@ impl Foreign {
         let shape = shape.ok_or("the chunk has no extent")?;
         let decode = || {
             self.chain
-                .decode(
-                    Cow::Borrowed(encoded),
-                    &shape,
-                    &self.dtype,
-                    &self.fill,
-                    &CodecOptions::default(),
-                )
+                .decode(Cow::Borrowed(encoded), &shape, &self.dtype, &self.fill, &single_threaded())
                 .and_then(|bytes| Ok(bytes.into_fixed()?.into_owned()))
                 .map_err(|error| error.to_string())
         };

@@ -141,6 +141,9 @@ fn consolidated_v2(document: &Map<String, Value>) -> Option<Vec<(String, NodeDoc
         .collect()
 }
 
+/// Levels of groups that are read; each takes some of the stack.
+const DEEPEST: usize = 64;
+
 /// Puts each node below its parent. Siblings keep their order, as in zarr-python's
 /// `ConsolidatedMetadata._flat_to_nested`.
 ///
@@ -151,6 +154,9 @@ fn nest(mut nodes: Vec<(String, NodeDocument)>) -> Result<IndexMap<String, NodeD
     let mut root = NodeDocument::group(Attrs::new());
     for (path, document) in nodes {
         let mut parent = &mut root;
+        if path.matches('/').count() >= DEEPEST {
+            return Err(());
+        }
         let mut names = path.split('/').peekable();
         while let Some(name) = names.next() {
             if name.is_empty() || name == "." || name == ".." || name.contains('\0') {
@@ -217,6 +223,10 @@ impl Walk<'_> {
         if trail.contains(&here) {
             return Ok(IndexMap::new());
         }
+        if trail.len() >= DEEPEST {
+            let what = format!("groups are nested more than {DEEPEST} deep");
+            return Err(self.damaged(dir, &what));
+        }
         trail.push(here);
         let mut names = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(system)? {
@@ -257,5 +267,32 @@ impl Walk<'_> {
             Some(fields) => NodeDocument::array(fields, attrs),
             None => NodeDocument::group(attrs),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_nest_only_so_deep() {
+        let chain = |depth: usize| -> Vec<(String, NodeDocument)> {
+            (1..=depth)
+                .map(|level| (vec!["a"; level].join("/"), NodeDocument::group(Attrs::new())))
+                .collect()
+        };
+        assert!(nest(chain(DEEPEST)).is_ok());
+        assert!(nest(chain(DEEPEST + 1)).is_err());
+        let store = tempfile::tempdir().unwrap();
+        let group = r#"{"zarr_format": 3, "node_type": "group", "attributes": {}}"#;
+        let mut dir = store.path().to_owned();
+        for _ in 0..=DEEPEST {
+            std::fs::write(dir.join("zarr.json"), group).unwrap();
+            dir.push("a");
+            std::fs::create_dir(&dir).unwrap();
+        }
+        std::fs::write(dir.join("zarr.json"), group).unwrap();
+        let error = read(store.path()).err().unwrap();
+        assert!(error.to_string().contains("nested more than 64 deep"), "{error}");
     }
 }

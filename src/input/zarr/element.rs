@@ -116,7 +116,8 @@ impl Element {
                 .into_iter()
                 .find(|dtype| {
                     let known = dtype.typestr().as_bytes();
-                    known.get(1) == Some(&(kind as u8)) && dtype.size_bytes() == size
+                    known.get(1).copied().map(char::from) == Some(kind)
+                        && dtype.size_bytes() == size
                 })
                 .map(|dtype| Self::Number { dtype, endian })
                 .ok_or_else(unknown),

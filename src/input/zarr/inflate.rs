@@ -19,10 +19,42 @@ fn exact(found: usize, out: &[u8]) -> Result<(), String> {
     }
 }
 
-/// A gzip file of one member.
+/// Copies bytes that must have the length of `out`.
+pub(super) fn copy_exactly(decoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    exact(decoded.len(), out)?;
+    out.copy_from_slice(decoded);
+    Ok(())
+}
+
+/// A gzip file.
 pub(super) fn gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     let found = DEFLATE.with_borrow_mut(|deflate| deflate.gzip_decompress(encoded, out));
-    exact(found.map_err(|error| error.to_string())?, out)
+    match found {
+        Ok(found) if found == out.len() => Ok(()),
+        // One member decoded to another length: files of several are legal, if rare.
+        _ => copy_exactly(&gzip_vec(encoded, out.len())?, out),
+    }
+}
+
+/// gzip of unknown length, up to `limit`; of several members, too.
+pub(super) fn gzip_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    bounded(flate2::read::MultiGzDecoder::new(encoded), limit)
+}
+
+/// A zlib stream of unknown length, up to `limit`.
+pub(super) fn zlib_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+    bounded(flate2::read::ZlibDecoder::new(encoded), limit)
+}
+
+/// All that a decoder gives, which must be no more than `limit` bytes.
+fn bounded(decoder: impl std::io::Read, limit: usize) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    let read = decoder.take(limit as u64 + 1).read_to_end(&mut out);
+    read.map_err(|error| error.to_string())?;
+    if out.len() > limit {
+        return Err(format!("it holds more than {limit} bytes"));
+    }
+    Ok(out)
 }
 
 /// A zlib stream.
@@ -45,14 +77,7 @@ pub(super) fn zstd(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
 
 /// zstd of unknown length, up to `limit`.
 pub(super) fn zstd_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    let decoder = zstd::stream::Decoder::new(encoded).map_err(|error| error.to_string())?;
-    let read = decoder.take(limit as u64 + 1).read_to_end(&mut out);
-    read.map_err(|error| error.to_string())?;
-    if out.len() > limit {
-        return Err(format!("it holds more than {limit} bytes"));
-    }
-    Ok(out)
+    bounded(zstd::stream::Decoder::new(encoded).map_err(|error| error.to_string())?, limit)
 }
 
 /// numcodecs' lz4: the decoded length in four little-endian bytes, then one raw block.
@@ -116,6 +141,8 @@ pub(super) fn growing(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -132,10 +159,36 @@ mod tests {
         }
     }
 
+    fn gzip_member(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     #[test]
-    fn a_zstd_bomb_stops_at_the_limit() {
-        let bomb = zstd::bulk::compress(&vec![0; 1 << 20], 1).unwrap();
-        assert!(zstd_vec(&bomb, 1000).is_err());
-        assert_eq!(zstd_vec(&bomb, 1 << 20).map(|out| out.len()), Ok(1 << 20));
+    fn bombs_stop_at_the_limit() {
+        let zeros = vec![0; 1 << 20];
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        zlib.write_all(&zeros).unwrap();
+        type Decode = fn(&[u8], usize) -> Result<Vec<u8>, String>;
+        let bombs: [(Vec<u8>, Decode); 3] = [
+            (zstd::bulk::compress(&zeros, 1).unwrap(), zstd_vec),
+            (gzip_member(&zeros), gzip_vec),
+            (zlib.finish().unwrap(), zlib_vec),
+        ];
+        for (bomb, decode) in bombs {
+            assert!(decode(&bomb, 1000).is_err());
+            assert_eq!(decode(&bomb, 1 << 20).map(|out| out.len()), Ok(1 << 20));
+        }
+        assert!(gzip(&gzip_member(&zeros), &mut [0; 1000]).is_err());
+    }
+
+    #[test]
+    fn gzip_may_have_several_members() {
+        let encoded = [gzip_member(b"one "), gzip_member(b"two")].concat();
+        let mut out = [0; 7];
+        gzip(&encoded, &mut out).unwrap();
+        assert_eq!(&out, b"one two");
+        assert!(gzip(&encoded, &mut [0; 8]).is_err());
     }
 }

@@ -97,3 +97,17 @@ fn a_store_is_replaced_only_when_told() {
     assert!(path.join("only").is_dir());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn what_zarr_cannot_hold_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.zarr");
+    let mut tree = sample();
+    tree.insert("uns/..", node(ints(&[1])));
+    let left_out = write(&tree, &path, &ZarrWriteOptions::default(), &Silent).unwrap();
+    let told: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(told.as_slice(), [one] if one.starts_with("uns: the name \"..\"")),
+        "{told:?}"
+    );
+}

@@ -13,6 +13,7 @@ mod tests;
 
 use std::cell::RefCell;
 
+use super::chunked::MAX_KEPT_BYTES;
 use crate::array::ChunkFilter;
 
 /// One filter with its parameters.
@@ -130,13 +131,22 @@ impl Pipeline {
             return Ok(());
         };
         SCRATCH.with_borrow_mut(|[from, to]| {
-            for (index, (filter, size)) in later.iter().enumerate().rev() {
-                to.resize(*size, 0);
-                let input = if index + 1 == later.len() { stored } else { from.as_slice() };
-                filter.undo(input, to)?;
-                std::mem::swap(from, to);
+            let mut undo = || {
+                for (index, (filter, size)) in later.iter().enumerate().rev() {
+                    to.resize(*size, 0);
+                    let input = if index + 1 == later.len() { stored } else { from.as_slice() };
+                    filter.undo(input, to)?;
+                    std::mem::swap(from, to);
+                }
+                first.undo(if later.is_empty() { stored } else { from }, out)
+            };
+            let undone = undo();
+            for buffer in [from, to] {
+                if buffer.capacity() > MAX_KEPT_BYTES {
+                    *buffer = Vec::new();
+                }
             }
-            first.undo(if later.is_empty() { stored } else { from }, out)
+            undone
         })
     }
 }
