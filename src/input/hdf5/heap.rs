@@ -85,14 +85,11 @@ impl<'a> HeapReader<'a> {
         &mut self,
         record: &[u8; RECORD_BYTES],
     ) -> Result<Option<&[u8]>, ReadError> {
-        let Some(at) = Place::of(record) else {
-            // Nothing is both of no length and nowhere.
-            let [_, _, _, _, address @ .., _, _, _, _] = *record;
-            return match u64::from_le_bytes(address) {
-                0 => Ok(Some(&[])),
-                address => Err(damaged(self.file, address, "is referred to for nothing")),
-            };
-        };
+        let at = Place::parse(record);
+        // An empty text may be an object too.
+        if at.address == 0 {
+            return Ok(Some(&[]));
+        }
         self.load(at.address)?;
         let collection = self.last.as_ref().map(|(_, collection)| collection);
         if collection.is_some_and(|collection| collection.state == State::Endless) {
@@ -138,11 +135,15 @@ struct Place {
 impl Place {
     /// `None` for nothing.
     fn of(record: &[u8; RECORD_BYTES]) -> Option<Self> {
+        Some(Self::parse(record)).filter(|place| place.len != 0 && place.address != 0)
+    }
+
+    fn parse(record: &[u8; RECORD_BYTES]) -> Self {
         let [l0, l1, l2, l3, address @ .., n0, n1, n2, n3] = *record;
         let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         let address = u64::from_le_bytes(address);
         let number = u32::from_le_bytes([n0, n1, n2, n3]) as usize;
-        (len != 0 && address != 0).then_some(Self { len, address, number })
+        Self { len, address, number }
     }
 }
 

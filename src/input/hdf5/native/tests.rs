@@ -213,6 +213,8 @@ fn new_format(path: &Path) {
         let group = file.create_group(name).unwrap();
         let text: VarLenUnicode = "é".parse().unwrap();
         group.new_attr::<VarLenUnicode>().create("text").unwrap().write_scalar(&text).unwrap();
+        let none: VarLenUnicode = "".parse().unwrap();
+        group.new_attr::<VarLenUnicode>().create("none").unwrap().write_scalar(&none).unwrap();
         group.new_attr::<bool>().create("flag").unwrap().write_scalar(&true).unwrap();
         let builder = group.new_dataset_builder();
         builder.with_data(&[1_i32, 2, 3]).create("plain").unwrap();
