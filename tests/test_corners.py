@@ -6,11 +6,13 @@ import itertools
 
 import anndata as ad
 import awkward as ak
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
+import anncat
 import differential
 import fuzz_semantics  # noqa: F401 (its harness)
 import zarr_inline
@@ -195,3 +197,17 @@ def test_merged_text_without_rows_or_columns(tmp_path, strategy, rows, width):
     inputs = [thing(1, names, "x", varm={"t": text}), thing(1, "abc", "y")]
     check(tmp_path, inputs, join="outer", merge=strategy)
     check(tmp_path, inputs, join="inner", merge=strategy)
+
+
+@pytest.mark.parametrize("where", ["uns/m", "uns/deep/m"])
+def test_damage_in_uns_is_named(tmp_path, where):
+    matrix = sparse.csr_matrix(np.eye(2))
+    paths = [tmp_path / f"in{i}.h5ad" for i in range(2)]
+    for i, path in enumerate(paths):
+        uns = {"m": matrix, "deep": {"m": matrix}}
+        differential.write(thing(1, "a", f"s{i}", uns=uns), path, "h5ad")
+    with h5py.File(paths[1], "a") as file:
+        file[f"{where}/indices"][1] = 9
+    done = anncat.run("materialize", "--uns-merge", "same", *paths, "-o", tmp_path / "out.h5ad", check=False)
+    assert done.code == 1
+    assert f"{paths[1]}: /{where}/indices: " in done.stderr

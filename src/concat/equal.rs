@@ -23,19 +23,25 @@ const BLOCK: u64 = 1 << 18;
 /// `equal(a, b)`. Not symmetric: it is the first that decides how the two are compared. A dense array
 /// equals a sparse one or a frame of the same values, but neither equals the array.
 pub(super) fn equal(a: &Elem, b: &Elem) -> Result<bool, ReadError> {
+    let unnamed = Origin::unnamed();
+    equal_of((a, &unnamed), (b, &unnamed))
+}
+
+/// The same, of elements with names for errors.
+pub(super) fn equal_of(
+    (a, from_a): (&Elem, &Origin),
+    (b, from_b): (&Elem, &Origin),
+) -> Result<bool, ReadError> {
     match (a, b) {
         (Elem::Dense(a), Elem::Dense(b)) => dense(&**a, &**b),
         (Elem::Dense(a), Elem::Sparse(b)) => {
             if a.shape() != b.shape || a.dtype() != b.dtype {
                 return Ok(false);
             }
-            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &sparse::to_dense(b, &Origin::unnamed())?))
+            Ok(same_numbers(a.dtype(), &read_all(&**a)?, &sparse::to_dense(b, from_b)?))
         }
         (Elem::Text(a), Elem::Text(b)) => text(&**a, &**b),
-        (Elem::Sparse(a), Elem::Sparse(b)) => {
-            let origin = Origin::unnamed();
-            sparse::equal((a, &origin), (b, &origin))
-        }
+        (Elem::Sparse(a), Elem::Sparse(b)) => sparse::equal((a, from_a), (b, from_b)),
         (Elem::Frame(a), Elem::Frame(b)) => frames(a, b),
         (Elem::Record(a), Elem::Record(b)) => Ok(records(a, b)),
         (Elem::Awkward(a), Elem::Awkward(b)) => readable(awkward_equal(a, b)),

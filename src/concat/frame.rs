@@ -34,7 +34,10 @@ pub(super) fn concat_columns(
     path: &str,
     notices: &mut Vec<Notice>,
 ) -> Result<IndexMap<String, Elem>, ReadError> {
-    let mut frames = shares.par_iter().map(TypedFrame::read).collect::<Result<Vec<_>, _>>()?;
+    let mut frames = shares
+        .par_iter()
+        .map(|share| TypedFrame::read(share, path))
+        .collect::<Result<Vec<_>, _>>()?;
     unify_dtypes(&mut frames);
     if join == Join::Outer {
         // pandas leaves out frames without rows and columns, so that they introduce no missing
@@ -59,8 +62,9 @@ pub(super) fn concat_columns(
             .count();
         let run = &names[run_start..=at + run_len];
         let column: Vec<Share<'_>> = frames.iter().map(|frame| frame.share(name, run)).collect();
-        columns
-            .insert(name.to_owned(), concat_column(&column, &format!("{path}/{name}"), notices)?);
+        let path = format!("{path}/{name}");
+        let column = concat_column(&column, &path, notices).map_err(|error| error.within(&path))?;
+        columns.insert(name.to_owned(), column);
     }
     Ok(columns)
 }
@@ -88,10 +92,11 @@ enum Block {
 }
 
 impl<'a> TypedFrame<'a> {
-    fn read(share: &FrameShare<'a>) -> Result<Self, ReadError> {
+    fn read(share: &FrameShare<'a>, path: &str) -> Result<Self, ReadError> {
         let mut columns = IndexMap::new();
         for (name, elem) in share.frame.iter().flat_map(|frame| &frame.columns) {
-            let own = ColumnType::of(elem)?;
+            let own =
+                ColumnType::of(elem).map_err(|error| error.within(&format!("{path}/{name}")))?;
             columns.insert(name.as_str(), TypedColumn { elem, ty: own.clone(), own });
         }
         Ok(Self { len: share.len, columns })

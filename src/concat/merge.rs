@@ -38,25 +38,39 @@ pub(super) fn choose<V: Copy, E>(
     }
 }
 
-/// Merges nested mappings; a mapping with nothing left in it is left out.
+/// A value in a nested mapping, and the number of the input it is from.
+pub(super) type Nested<'a> = (usize, &'a Elem);
+
+/// Merges the nested mappings of inputs at `path`; a mapping with nothing left in it is left out.
+/// `equal` is told the path of what it compares.
 pub(super) fn merge_nested<E>(
     strategy: Merge,
-    mappings: &[&Mapping],
-    equal: &mut impl FnMut(&Elem, &Elem) -> Result<bool, E>,
+    mappings: &[(usize, &Mapping)],
+    path: &str,
+    equal: &mut impl FnMut(&str, Nested<'_>, Nested<'_>) -> Result<bool, E>,
 ) -> Result<Mapping, E> {
     let mut out = Mapping::new();
-    for key in keys(strategy, mappings) {
-        let values: Vec<&Elem> = mappings.iter().filter_map(|mapping| mapping.get(key)).collect();
-        let dicts: Option<Vec<&Mapping>> = values
+    let plain: Vec<&Mapping> = mappings.iter().map(|&(_, mapping)| mapping).collect();
+    for key in keys(strategy, &plain) {
+        let path = format!("{path}/{key}");
+        let values: Vec<Nested<'_>> = mappings
             .iter()
-            .map(|value| if let Elem::Dict(dict) = value { Some(dict) } else { None })
+            .filter_map(|&(input, mapping)| Some((input, mapping.get(key)?)))
+            .collect();
+        let dicts: Option<Vec<(usize, &Mapping)>> = values
+            .iter()
+            .map(|&(input, value)| match value {
+                Elem::Dict(dict) => Some((input, dict)),
+                _ => None,
+            })
             .collect();
         let merged = match dicts {
             Some(dicts) => {
-                let merged = merge_nested(strategy, &dicts, equal)?;
+                let merged = merge_nested(strategy, &dicts, &path, equal)?;
                 (!merged.is_empty()).then_some(Elem::Dict(merged))
             }
-            None => choose(strategy, &values, &mut *equal)?.cloned(),
+            None => choose(strategy, &values, |a, b| equal(&path, a, b))?
+                .map(|(_, value)| value.clone()),
         };
         if let Some(merged) = merged {
             out.insert(key.to_owned(), merged);
@@ -79,7 +93,7 @@ mod tests {
         items.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
     }
 
-    fn same_text(a: &Elem, b: &Elem) -> Result<bool, Infallible> {
+    fn same_text(_: &str, (_, a): Nested<'_>, (_, b): Nested<'_>) -> Result<bool, Infallible> {
         Ok(match (a, b) {
             (Elem::Scalar(Scalar::Text(a)), Elem::Scalar(Scalar::Text(b))) => a == b,
             _ => false,
@@ -114,7 +128,8 @@ mod tests {
         let nested = dict(&[("c.a", text("3")), ("c.b", text("4")), ("c.c", text("5"))]);
         let c = dict(&[("a", text("1")), ("b", text("4")), ("c", Elem::Dict(nested))]);
         let merge = |strategy| {
-            let Ok(merged) = merge_nested(strategy, &[&a, &b, &c], &mut same_text);
+            let Ok(merged) =
+                merge_nested(strategy, &[(0, &a), (1, &b), (2, &c)], "/uns", &mut same_text);
             shown(&merged)
         };
         assert_eq!(merge(Merge::Same), "a=1 c=(c.b=4)");
@@ -127,9 +142,9 @@ mod tests {
     fn a_mapping_and_a_value_are_not_equal() {
         let a = dict(&[("a", text("1"))]);
         let b = dict(&[("a", Elem::Dict(dict(&[("b", text("1"))])))]);
-        let Ok(merged) = merge_nested(Merge::Unique, &[&a, &b], &mut same_text);
+        let Ok(merged) = merge_nested(Merge::Unique, &[(0, &a), (1, &b)], "/uns", &mut same_text);
         assert!(merged.is_empty());
-        let Ok(merged) = merge_nested(Merge::First, &[&b, &a], &mut same_text);
+        let Ok(merged) = merge_nested(Merge::First, &[(0, &b), (1, &a)], "/uns", &mut same_text);
         assert_eq!(shown(&merged), "a=(b=1)");
     }
 }

@@ -15,7 +15,7 @@ use super::axis::JoinedAxis;
 use super::equal;
 use super::error::PlanError;
 use super::keys::union_keys;
-use super::merge::{choose, keys, merge_nested};
+use super::merge::{Nested, choose, keys, merge_nested};
 use super::notice::Notice;
 use super::options::Merge;
 use super::reindex::{reindex_array, reindex_column, reindex_frame, reindex_rows_of_text};
@@ -90,7 +90,14 @@ impl Planner<'_> {
             return Ok(OtherAxis { frame, mapping: Mapping::new(), pairwise: Mapping::new() });
         };
         for key in keys(strategy, &columns) {
-            let chosen = choose(strategy, &values(&columns, key, joined), same_column)?;
+            let path = self.at(&format!("{}/{key}", other.name()));
+            let same = |a, b| {
+                same_column(a, b).map_err(|error| match error {
+                    PlanError::Read(error) => PlanError::Read(error.within(&path)),
+                    error => error,
+                })
+            };
+            let chosen = choose(strategy, &values(&columns, key, joined), same)?;
             let column = chosen.and_then(|value| reindex_column(value.elem, value.indexer));
             if let Some(column) = column {
                 frame.columns.insert(key.to_owned(), column);
@@ -129,11 +136,17 @@ impl Planner<'_> {
                 (Elem::Dense(x), Elem::Sparse(y)) => {
                     let x = Elem::Dense(reindex_array(x, aligned.axes(), a.indexer));
                     let (y, _) = realign_sparse(y, b.indexer, aligned, origin(b))?;
-                    Ok(equal::equal(&x, &Elem::Sparse(y))?)
+                    Ok(equal::equal_of((&x, &origin(a)), (&Elem::Sparse(y), &origin(b)))?)
                 }
                 _ => same_aligned(a, b, &index, aligned),
             };
-            let Some(value) = choose(strategy, &values, same)? else { continue };
+            let named = |a, b| {
+                same(a, b).map_err(|error| match error {
+                    PlanError::Read(error) => PlanError::Read(error.within(&self.at(&path))),
+                    error => error,
+                })
+            };
+            let Some(value) = choose(strategy, &values, named)? else { continue };
             match self.realign(value, &index, aligned, &path)? {
                 Some(elem) => {
                     out.insert(key.to_owned(), elem);
@@ -197,7 +210,13 @@ impl Planner<'_> {
             }
             return Ok(Mapping::new());
         };
-        Ok(merge_nested(strategy, &mappings, &mut equal::equal)?)
+        let mappings: Vec<(usize, &Mapping)> = mappings.into_iter().enumerate().collect();
+        let sources = self.sources;
+        let mut same = |path: &str, (a, x): Nested<'_>, (b, y): Nested<'_>| {
+            let origin = |input: usize| sources[input].origin(path.to_owned());
+            equal::equal_of((x, &origin(a)), (y, &origin(b))).map_err(|error| error.within(path))
+        };
+        Ok(merge_nested(strategy, &mappings, &self.at("uns"), &mut same)?)
     }
 }
 

@@ -84,10 +84,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// For errors about a value whose name is not known where it is looked at: one within `uns`.
+    /// For values that are not sparse, so that nothing is said of them.
     #[must_use]
     pub fn unnamed() -> Self {
-        Self { file: Arc::new("an input".into()), element: "uns".to_owned(), identity: "".into() }
+        Self { file: Arc::new(PathBuf::new()), element: String::new(), identity: "".into() }
     }
 }
 
