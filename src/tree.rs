@@ -4,6 +4,7 @@
 //! Arrays in it are lazy.
 
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use crate::array::{Array, SharedArray, SharedText};
 use crate::base::{DType, Dims};
@@ -49,6 +50,11 @@ pub struct Group {
     /// Nodes by name, in the order in which they are presented.
     pub children: IndexMap<String, Node>,
 }
+
+/// Another node stands where one was to be put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("something stands there already")]
+pub struct Occupied;
 
 /// An array with its attributes.
 #[derive(Debug, Clone)]
@@ -124,22 +130,27 @@ impl Group {
     }
 
     /// Puts a node at a path of names separated by `/`, making groups on the way, as h5py and zarr
-    /// do for a key that holds slashes. What stood there is replaced.
-    pub fn insert(&mut self, path: &str, node: Node) {
-        match path.split_once('/') {
-            None => {
-                self.children.insert(path.to_owned(), node);
-            }
-            Some((name, rest)) => {
-                let child =
-                    self.children.entry(name.to_owned()).or_insert(Node::Group(Self::default()));
-                if !matches!(child, Node::Group(_)) {
-                    *child = Node::Group(Self::default());
+    /// do for a key that holds slashes.
+    ///
+    /// # Errors
+    /// Something stands there, or an array on the way: nothing is ever replaced.
+    pub fn insert(&mut self, path: &str, node: Node) -> Result<(), Occupied> {
+        let (name, rest) = match path.split_once('/') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (path, None),
+        };
+        let Some(rest) = rest else {
+            return match self.children.entry(name.to_owned()) {
+                Entry::Vacant(place) => {
+                    place.insert(node);
+                    Ok(())
                 }
-                if let Node::Group(group) = child {
-                    group.insert(rest, node);
-                }
-            }
+                Entry::Occupied(_) => Err(Occupied),
+            };
+        };
+        match self.children.entry(name.to_owned()).or_insert(Node::Group(Self::default())) {
+            Node::Group(group) => group.insert(rest, node),
+            Node::Array(_) => Err(Occupied),
         }
     }
 }

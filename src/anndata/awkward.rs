@@ -46,7 +46,7 @@ pub(super) fn encode(awkward: &Awkward) -> Group {
     group.attrs.insert("form".to_owned(), Attr::Str(awkward.form.clone()));
     set_encoding(&mut group.attrs, "awkward-array", "0.1.0");
     for (name, buffer) in &awkward.buffers {
-        group.insert(name, Node::Array(super::plain::encode_dense(buffer)));
+        group.children.insert(name.clone(), Node::Array(super::plain::encode_dense(buffer)));
     }
     group
 }

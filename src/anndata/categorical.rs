@@ -3,7 +3,7 @@
 use super::attrs::{self, set_encoding};
 use super::error::{DecodeError, EncodeError, Place};
 use super::{Categorical, Elem, element};
-use crate::array::{Cast, SharedArray};
+use crate::array::{CheckedCodes, SharedArray};
 use crate::base::DType;
 use crate::tree::{ArrayNode, Attr, Data, Group, Node};
 
@@ -53,7 +53,7 @@ pub(super) fn decode_referring(
 }
 
 /// pandas' `Categorical.from_codes`: the codes take the smallest signed type for the number of
-/// categories.
+/// categories, and are checked against it when they are read.
 pub(super) fn from_codes(
     codes: Elem,
     categories: Elem,
@@ -76,7 +76,8 @@ pub(super) fn from_codes(
             codes.shape().len()
         )));
     }
-    let codes = Cast::shared(codes, code_dtype(num_categories));
+    let dtype = code_dtype(num_categories);
+    let codes = CheckedCodes::shared(codes, num_categories, dtype, at.file, at.element());
     Ok(Categorical { codes, categories: Box::new(categories), ordered })
 }
 
@@ -113,13 +114,14 @@ pub(super) fn encode(categorical: &Categorical, element: &str) -> Result<Group, 
     group.attrs.insert("ordered".to_owned(), Attr::Bool(categorical.ordered));
     set_encoding(&mut group.attrs, "categorical", "0.2.0");
     let codes: &SharedArray = &categorical.codes;
-    group.insert("codes", Node::Array(super::plain::encode_dense(codes)));
+    group.children.insert("codes".to_owned(), Node::Array(super::plain::encode_dense(codes)));
     // anndata writes `categories.to_numpy()`: plain strings even where pandas holds nullable ones.
     let categories = match categorical.categories.as_ref() {
         Elem::Nullable(nullable) => nullable.values.as_ref(),
         categories => categories,
     };
-    group.insert("categories", element::encode(categories, &format!("{element}/categories"))?);
+    let categories = element::encode(categories, &format!("{element}/categories"))?;
+    group.children.insert("categories".to_owned(), categories);
     Ok(group)
 }
 

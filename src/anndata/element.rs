@@ -90,7 +90,34 @@ pub(super) fn encode_mapping(mapping: &Mapping, at: &str) -> Result<Group, Encod
     let mut group = Group { attrs: Attrs::new(), ..Group::default() };
     attrs::set_encoding(&mut group.attrs, "dict", "0.1.0");
     for (name, elem) in mapping {
-        group.insert(name, encode(elem, &format!("{at}/{name}"))?);
+        let node = encode(elem, &format!("{at}/{name}"))?;
+        put(&mut group, name, node, at, mapping.keys())?;
     }
     Ok(group)
+}
+
+/// Puts a node under a key of data, which may hold slashes, into the group at `at`; `keys` are all
+/// that the group is to have, so that an error can name the one in the way.
+pub(super) fn put<'a>(
+    group: &mut Group,
+    key: &str,
+    node: Node,
+    at: &str,
+    keys: impl IntoIterator<Item = &'a String>,
+) -> Result<(), EncodeError> {
+    group.insert(key, node).map_err(|_| {
+        let nests = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let mut names = [key.to_owned(), key.to_owned()];
+        for other in keys {
+            if nests(key, other) {
+                names[0].clone_from(other);
+            } else if nests(other, key) {
+                names[1].clone_from(other);
+            }
+        }
+        let [first, second] = names;
+        EncodeError::NamesNest { element: at.to_owned(), first, second }
+    })
 }

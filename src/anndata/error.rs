@@ -78,6 +78,21 @@ pub enum EncodeError {
         /// The name.
         name: String,
     },
+    /// Two names cannot both stand in a file, where a slash in a name makes a group of what is
+    /// before it.
+    #[error(
+        "{element}: {first:?} and {second:?} exclude each other in a file, where a slash in a name \
+         makes a group of what is before it\n  hint: rename one of them in the inputs, or choose \
+         another --label"
+    )]
+    NamesNest {
+        /// Path of the table or mapping.
+        element: String,
+        /// The shorter name.
+        first: String,
+        /// The name that begins with it.
+        second: String,
+    },
     /// Comparing an index with a column of its name meant reading them, which failed.
     #[error(transparent)]
     Read(#[from] ReadError),

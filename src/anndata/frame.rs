@@ -5,8 +5,9 @@ use indexmap::IndexMap;
 use super::attrs::{self, set_encoding};
 use super::categorical::{self, scalar_as_line};
 use super::error::{DecodeError, EncodeError, Place};
-use super::{Elem, Frame, Scalar, element};
-use crate::array::{Filled, FilledText, ReshapedText, SharedText, UnitAxis, read_all_text};
+use super::{Elem, Frame, Nullable, Scalar, element};
+use crate::array::{Filled, FilledText, ReshapedText, TextBuf, TextSource, UnitAxis};
+use crate::base::ReadError;
 use crate::tree::{Attr, Group, Node};
 
 /// Key of an index without a name.
@@ -102,6 +103,11 @@ pub(super) fn as_column(elem: Elem, len: u64, at: &Place<'_>) -> Result<Elem, De
             Elem::Text(text) if text.shape().len() == 2 => {
                 Elem::Text(ReshapedText::shared(text, &[len]))
             }
+            Elem::Nullable(column) if column.mask.shape().len() == 2 => {
+                let mask = UnitAxis::drop(column.mask, 1);
+                let values = Box::new(as_column(*column.values, len, at)?);
+                Elem::Nullable(Nullable { values, mask })
+            }
             elem => elem,
         });
     }
@@ -148,9 +154,16 @@ pub(super) fn encode(frame: &Frame, at: &str) -> Result<Group, EncodeError> {
     group.attrs.insert("column-order".to_owned(), Attr::StrList(order));
     group.attrs.insert("_index".to_owned(), Attr::Str(index_key.to_owned()));
     set_encoding(&mut group.attrs, "dataframe", "0.2.0");
-    group.insert(index_key, element::encode(&frame.index, &format!("{at}/{index_key}"))?);
+    let index_key = index_key.to_owned();
+    let index = element::encode(&frame.index, &format!("{at}/{index_key}"))?;
+    element::put(&mut group, &index_key, index, at, frame.columns.keys())?;
     for (key, column) in &frame.columns {
-        group.insert(key, element::encode(column, &format!("{at}/{key}"))?);
+        // The same text as the index, which is there.
+        if *key != index_key {
+            let node = element::encode(column, &format!("{at}/{key}"))?;
+            let keys = std::iter::once(&index_key).chain(frame.columns.keys());
+            element::put(&mut group, key, node, at, keys)?;
+        }
     }
     Ok(group)
 }
@@ -160,7 +173,24 @@ fn same_text(index: &Elem, column: &Elem) -> Result<bool, EncodeError> {
     let (Elem::Text(index), Elem::Text(column)) = (index, column) else {
         return Ok(false);
     };
-    let (index, column): (&SharedText, &SharedText) = (index, column);
-    Ok(index.shape() == column.shape()
-        && read_all_text(index.as_ref())? == read_all_text(column.as_ref())?)
+    Ok(index.shape() == column.shape() && same_texts(index.as_ref(), column.as_ref())?)
+}
+
+/// Whether two arrays of one shape hold the same strings, read a block at a time: an index may have
+/// more rows than there is memory for.
+fn same_texts(a: &dyn TextSource, b: &dyn TextSource) -> Result<bool, ReadError> {
+    const BLOCK: u64 = 1 << 16;
+    let len = a.num_elements();
+    let (mut left, mut right) = (TextBuf::new(), TextBuf::new());
+    for start in (0..len).step_by(BLOCK as usize) {
+        let end = len.min(start + BLOCK);
+        left.clear();
+        right.clear();
+        a.read_range(start..end, &mut left)?;
+        b.read_range(start..end, &mut right)?;
+        if left != right {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

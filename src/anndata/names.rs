@@ -1,15 +1,16 @@
 //! The index of `obs`, `var` and `raw.var`, which `AnnData` makes strings
 //! (`_core.aligned_df._gen_dataframe_df`).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::{DecodeError, Place};
 use super::{Elem, Frame};
 use crate::array::{
-    FormattedText, LookupText, MemoryText, SharedText, TextBuf, push_python_str, read_all,
-    read_all_text,
+    FormattedText, LookupText, MemoryText, SharedText, TextBuf, TextSource, push_python_str,
+    read_all, read_all_text,
 };
-use crate::base::DType;
+use crate::base::{DType, ReadError};
 
 /// The table with an index of strings, plain or nullable; other values as Python's `str` has them.
 pub(super) fn with_string_index(mut frame: Frame, at: &Place<'_>) -> Result<Frame, DecodeError> {
@@ -38,11 +39,27 @@ pub(super) fn with_string_index(mut frame: Frame, at: &Place<'_>) -> Result<Fram
 
 /// `"0"`, `"1"`, …: the names `AnnData` gives when a file has none.
 pub(super) fn range(len: u64) -> SharedText {
-    let mut names = TextBuf::new();
-    for number in 0..len {
-        names.push(&number.to_string());
+    Arc::new(Numbered { shape: [len] })
+}
+
+/// The decimal numbers from 0 on, made when they are asked for: how many a file claims says nothing
+/// of its size.
+#[derive(Debug)]
+struct Numbered {
+    shape: [u64; 1],
+}
+
+impl TextSource for Numbered {
+    fn shape(&self) -> &[u64] {
+        &self.shape
     }
-    MemoryText::line(names)
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        for number in range {
+            out.push(&number.to_string());
+        }
+        Ok(())
+    }
 }
 
 /// A table of no columns over [`range`].

@@ -79,7 +79,10 @@ pub(super) fn encode(nullable: &Nullable, element: &str) -> Result<Group, Encode
     };
     let mut group = Group::default();
     set_encoding(&mut group.attrs, encoding, "0.1.0");
-    group.insert("values", element::encode(&nullable.values, &format!("{element}/values"))?);
-    group.insert("mask", Node::Array(super::plain::encode_dense(&nullable.mask)));
+    let values = element::encode(&nullable.values, &format!("{element}/values"))?;
+    group.children.insert("values".to_owned(), values);
+    group
+        .children
+        .insert("mask".to_owned(), Node::Array(super::plain::encode_dense(&nullable.mask)));
     Ok(group)
 }

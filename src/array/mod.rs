@@ -6,6 +6,7 @@
 mod batches;
 mod blanked;
 pub mod cast;
+mod codes;
 #[cfg(test)]
 mod contract;
 mod filled;
@@ -25,6 +26,7 @@ mod text_ops;
 
 pub use blanked::Blanked;
 pub use cast::{Cast, cast_bytes};
+pub use codes::CheckedCodes;
 pub use filled::Filled;
 pub use gathered::Gathered;
 pub use lookup::Lookup;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::source::beyond_memory;
 use crate::base::ReadError;
 
 /// A shared lazy text array.
@@ -133,7 +134,13 @@ impl<'a> FromIterator<&'a str> for TextBuf {
 /// # Errors
 /// As [`TextSource::read_range`].
 pub fn read_all_text(text: &dyn TextSource) -> Result<TextBuf, ReadError> {
+    let len = text.num_elements();
     let mut out = TextBuf::new();
-    text.read_range(0..text.num_elements(), &mut out)?;
+    // How many there are is what a file claims.
+    usize::try_from(len)
+        .ok()
+        .and_then(|len| out.ends.try_reserve_exact(len).ok())
+        .ok_or_else(|| beyond_memory(&format!("{len} strings")))?;
+    text.read_range(0..len, &mut out)?;
     Ok(out)
 }

@@ -342,7 +342,8 @@ impl Categories {
             }
             Self::Float(_, values) => {
                 let mut values = values.clone();
-                values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+                // Categories are never NaN, but in a damaged file.
+                values.sort_unstable_by(f64::total_cmp);
                 Self::Float(DType::F64, values)
             }
             Self::Bool(values) => {
@@ -386,7 +387,14 @@ impl<'a> Recoder<'a> {
             let keys = self.target.keys().into_iter().enumerate();
             keys.map(|(at, key)| (key, at as i64)).collect()
         });
-        list.keys().iter().map(|key| places.get(key).copied().unwrap_or(-1)).collect()
+        let place = |key: &Key<'_>| places.get(key).copied().unwrap_or(-1);
+        match (self.target, list) {
+            // pandas compares them as float64, where large integers are rounded.
+            (Categories::Float(..), Categories::Int(_, values)) => {
+                values.iter().map(|&value| place(&Key::of_float(value as f64))).collect()
+            }
+            _ => list.keys().iter().map(place).collect(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Columns one after another: the inputs' shares in the dtype that [`super::column_rule`] chose.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::anndata::{Categorical, Elem, Nullable};
@@ -24,8 +25,37 @@ pub(super) struct Share<'a> {
     pub column: Option<Present<'a>>,
     /// Number of rows.
     pub len: u64,
-    /// Other columns of the same block, which pandas asks about missing values together with it.
-    pub block: Vec<&'a Elem>,
+    /// The columns that lie in one block with it, itself among them.
+    pub block: &'a Block<'a>,
+}
+
+/// Columns of one input that pandas asks about missing values together.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    columns: Vec<&'a Elem>,
+    all_missing: OnceCell<bool>,
+}
+
+impl<'a> Block<'a> {
+    pub const fn new(columns: Vec<&'a Elem>) -> Self {
+        Self { columns, all_missing: OnceCell::new() }
+    }
+
+    /// True when no value of any column is there, and for no columns at all. Reads each column once
+    /// at most, however many of them ask.
+    fn all_missing(&self) -> Result<bool, ReadError> {
+        if let Some(&known) = self.all_missing.get() {
+            return Ok(known);
+        }
+        let mut all = true;
+        for elem in &self.columns {
+            if !all_missing(elem)? {
+                all = false;
+                break;
+            }
+        }
+        Ok(*self.all_missing.get_or_init(|| all))
+    }
 }
 
 /// A column that an input has.
@@ -48,15 +78,7 @@ pub(super) fn concat_column(
     let probes: Vec<_> = shares
         .iter()
         .map(|share| {
-            let all = move || {
-                let own = share.column.as_ref().map(|column| column.elem);
-                for elem in own.into_iter().chain(share.block.iter().copied()) {
-                    if !all_missing(elem)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            };
+            let all = move || share.block.all_missing();
             let any =
                 move || share.column.as_ref().map_or(Ok(false), |column| any_missing(column.elem));
             (all, any)

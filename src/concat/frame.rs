@@ -10,7 +10,7 @@ use crate::anndata::{Elem, Frame};
 use crate::base::{DType, ReadError};
 
 use super::categories::{Categories, CategoryType, TextKind};
-use super::column::{Present, Share, concat_column};
+use super::column::{self, Present, Share, concat_column};
 use super::column_type::ColumnType;
 use super::notice::Notice;
 use super::options::Join;
@@ -51,20 +51,23 @@ pub(super) fn concat_columns(
     let blocks: Vec<Vec<Block>> = frames.iter().map(|frame| frame.blocks(&names)).collect();
 
     let mut columns = IndexMap::with_capacity(names.len());
-    let mut run_start = 0;
-    for (at, &name) in names.iter().enumerate() {
+    let mut start = 0;
+    while start < names.len() {
         // A run is what lies in one block of every frame; pandas concatenates it at once.
-        if at > 0 && blocks.iter().any(|blocks| blocks[at] != blocks[at - 1]) {
-            run_start = at;
+        let end = (start + 1..names.len())
+            .find(|&at| blocks.iter().any(|blocks| blocks[at] != blocks[start]))
+            .unwrap_or(names.len());
+        let run = &names[start..end];
+        let blocks: Vec<column::Block<'_>> = frames.iter().map(|frame| frame.block(run)).collect();
+        for &name in run {
+            let shares: Vec<Share<'_>> =
+                frames.iter().zip(&blocks).map(|(frame, block)| frame.share(name, block)).collect();
+            let path = format!("{path}/{name}");
+            let column =
+                concat_column(&shares, &path, notices).map_err(|error| error.within(&path))?;
+            columns.insert(name.to_owned(), column);
         }
-        let run_len = (at + 1..names.len())
-            .take_while(|&next| blocks.iter().all(|blocks| blocks[next] == blocks[at]))
-            .count();
-        let run = &names[run_start..=at + run_len];
-        let column: Vec<Share<'_>> = frames.iter().map(|frame| frame.share(name, run)).collect();
-        let path = format!("{path}/{name}");
-        let column = concat_column(&column, &path, notices).map_err(|error| error.within(&path))?;
-        columns.insert(name.to_owned(), column);
+        start = end;
     }
     Ok(columns)
 }
@@ -102,18 +105,22 @@ impl<'a> TypedFrame<'a> {
         Ok(Self { len: share.len, columns })
     }
 
-    fn share(&self, name: &str, run: &[&str]) -> Share<'a> {
-        let Some(column) = self.columns.get(name) else {
-            return Share { column: None, len: self.len, block: Vec::new() };
-        };
-        let block = run
-            .iter()
-            .filter(|&&other| other != name)
-            .filter_map(|other| self.columns.get(other))
-            .map(|column| column.elem)
-            .collect();
-        let column = Present { elem: column.elem, own: column.own.clone(), ty: column.ty.clone() };
-        Share { column: Some(column), len: self.len, block }
+    /// The columns of a run that the frame has.
+    fn block(&self, run: &[&str]) -> column::Block<'a> {
+        let columns = run.iter().filter_map(|name| self.columns.get(name));
+        column::Block::new(columns.map(|column| column.elem).collect())
+    }
+
+    fn share<'b>(&self, name: &str, block: &'b column::Block<'b>) -> Share<'b>
+    where
+        'a: 'b,
+    {
+        let column = self.columns.get(name).map(|column| Present {
+            elem: column.elem,
+            own: column.own.clone(),
+            ty: column.ty.clone(),
+        });
+        Share { column, len: self.len, block }
     }
 
     /// The block of each of the result's columns. Numbers of one dtype share a block, but where the

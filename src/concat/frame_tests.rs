@@ -1,6 +1,7 @@
 //! Columns of two frames against what pandas gives (`testdata/pandas_pairs.txt`), and their values.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indexmap::IndexMap;
 
@@ -9,8 +10,8 @@ use super::notice::Notice;
 use super::options::Join;
 use crate::anndata::{Categorical, Elem, Frame, Nullable};
 use crate::array::cast::cast_bytes;
-use crate::array::{MemoryArray, MemoryText, SharedArray, read_all, read_all_text};
-use crate::base::DType;
+use crate::array::{ArraySource, MemoryArray, MemoryText, SharedArray, read_all, read_all_text};
+use crate::base::{DType, ReadError, Region};
 
 fn numbers(dtype: DType, values: &[f64]) -> SharedArray {
     let wide: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -268,4 +269,68 @@ fn missing_columns_of_one_block_are_judged_together() {
     let lone = frame(&[("x", Elem::Dense(numbers(DType::F64, &[f64::NAN; 2])))], 2);
     let (columns, _) = concat(&[lone, small], Join::Inner);
     assert_eq!(dtype_name(&columns["x"]), "float32");
+}
+
+#[test]
+fn integer_categories_are_rounded_where_they_become_floats() {
+    // 2⁵³ + 1 is no float64: pandas casts it, and its codes follow.
+    let of = |categories: SharedArray| {
+        frame(&[("x", categorical(&[0.0], Elem::Dense(categories), false))], 1)
+    };
+    let large = MemoryArray::shared(DType::I64, &[1], ((1_i64 << 53) + 1).to_le_bytes().to_vec());
+    let (columns, _) = concat(&[of(large), of(numbers(DType::F64, &[0.5]))], Join::Inner);
+    let Elem::Categorical(merged) = &columns["x"] else { panic!() };
+    assert_eq!(read_all(&*merged.codes).unwrap(), [1, 0]);
+    let Elem::Dense(categories) = &*merged.categories else { panic!() };
+    let expected = numbers(DType::F64, &[0.5, (1_u64 << 53) as f64]);
+    assert_eq!(read_all(&**categories).unwrap(), read_all(&*expected).unwrap());
+}
+
+#[test]
+fn categories_that_are_no_number_have_an_order_too() {
+    // pandas refuses them; sorting must not stumble over them.
+    let many: Vec<f64> = (0..200)
+        .map(|at| if at % 3 == 0 { f64::NAN } else { f64::from(at * 7919 % 211) })
+        .collect();
+    let of = |categories: &[f64]| {
+        let categories = Elem::Dense(numbers(DType::F64, categories));
+        frame(&[("x", categorical(&[1.0], categories, false))], 1)
+    };
+    let (columns, _) = concat(&[of(&many), of(&[0.25, 0.5])], Join::Inner);
+    let Elem::Categorical(merged) = &columns["x"] else { panic!() };
+    assert_eq!(read_all(&*merged.codes).unwrap().len(), 2 * merged.codes.dtype().size_bytes());
+}
+
+/// Missing numbers that count how often they are read.
+#[derive(Debug)]
+struct Counted(SharedArray, Arc<AtomicUsize>);
+
+impl ArraySource for Counted {
+    fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+    fn shape(&self) -> &[u64] {
+        self.0.shape()
+    }
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_into(region, out)
+    }
+}
+
+#[test]
+fn a_block_of_many_columns_is_asked_once() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let names: Vec<String> = (0..200).map(|at| at.to_string()).collect();
+    let of = |dtype, values: [f64; 2]| {
+        let column = || Elem::Dense(Arc::new(Counted(numbers(dtype, &values), Arc::clone(&reads))));
+        let columns: Vec<(&str, Elem)> =
+            names.iter().map(|name| (name.as_str(), column())).collect();
+        frame(&columns, 2)
+    };
+    let frames = [of(DType::F64, [f64::NAN; 2]), of(DType::F32, [1.0, 2.0])];
+    let (columns, _) = concat(&frames, Join::Inner);
+    assert!(columns.values().all(|column| dtype_name(column) == "float32"));
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads <= 3 * names.len(), "{reads} reads of {} columns", names.len());
 }

@@ -33,15 +33,6 @@ pub enum MaterializeError {
         /// What stands there.
         why: &'static str,
     },
-    /// The output's name says no format.
-    #[error(
-        "{path}: the output's name must end in .h5ad or .zarr",
-        path = path.display()
-    )]
-    UnknownFormat {
-        /// The output.
-        path: PathBuf,
-    },
     /// The output cannot hold this many bytes.
     #[error(
         "{path}: not enough space: the output takes {needed} bytes and {available} are free",

@@ -1,5 +1,6 @@
 //! Decoding and encoding on trees built in memory.
 
+mod claims;
 mod damage;
 
 use std::path::Path;
@@ -35,7 +36,7 @@ fn encoded(encoding: &str, version: &str) -> Vec<(&'static str, Attr)> {
 fn group(attributes: &[(&str, Attr)], children: Vec<(&str, Node)>) -> Node {
     let mut group = Group { attrs: attrs(attributes), ..Group::default() };
     for (name, child) in children {
-        group.insert(name, child);
+        group.insert(name, child).unwrap();
     }
     Node::Group(group)
 }

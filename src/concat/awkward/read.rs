@@ -8,31 +8,38 @@ use crate::anndata::Awkward;
 use crate::array::{cast, read_all};
 use crate::base::DType;
 
+/// So many elements are always allowed, whatever an array stores.
+const FEW: u64 = 1 << 20;
+
 /// Reads an array.
 pub(super) fn read(array: &Awkward) -> Result<Content, AwkwardError> {
     let form = form::parse(&array.form)?;
     let len = usize::try_from(array.len)
         .map_err(|_| AwkwardError::Form("the array is too long".to_owned()))?;
-    let stored_bytes: u64 = array
+    let stored_elements: u64 = array
         .buffers
         .values()
         .map(|buffer| buffer.shape().iter().product::<u64>())
         .fold(0, u64::saturating_add);
-    let most_elements = stored_bytes.saturating_add(array.len).saturating_mul(64);
-    Reader { array, most_elements: i64::try_from(most_elements).unwrap_or(i64::MAX) }
-        .content(&form, len)
+    let most_elements = stored_elements.saturating_add(array.len).saturating_mul(64).max(FEW);
+    let most_elements = i64::try_from(most_elements).unwrap_or(i64::MAX);
+    Reader { array, most_elements }.content(&form, len)
 }
 
 struct Reader<'a> {
     array: &'a Awkward,
-    /// More elements than this no list holds, or its offsets are damaged. Matters where elements
-    /// take no bytes, as records without fields do, so that no buffer is found to be too short.
+    /// More elements than this no node holds, or the array is damaged. Matters where elements take no
+    /// bytes, as records without fields do, so that no buffer is found to be too short.
     most_elements: i64,
 }
 
 impl Reader<'_> {
     /// The first `len` elements of a node.
     fn content(&self, form: &Form, len: usize) -> Result<Content, AwkwardError> {
+        if i64::try_from(len).map_or(true, |len| len > self.most_elements) {
+            let what = format!("holds {len} elements, expected {} at most", self.most_elements);
+            return Err(AwkwardError::Buffer { buffer: form.key.clone(), what });
+        }
         let with = |layout| Content { params: form.params.clone(), layout };
         match &form.kind {
             Kind::Empty if len == 0 => Ok(with(Layout::Empty)),
@@ -44,6 +51,7 @@ impl Reader<'_> {
                     total = usize::try_from(*extent)
                         .ok()
                         .and_then(|extent| total.checked_mul(extent))
+                        .filter(|&total| total as u64 <= self.most_elements as u64)
                         .ok_or_else(|| AwkwardError::Form("inner_shape is too large".to_owned()))?;
                 }
                 content.layout = self.numpy(form, *dtype, total)?;

@@ -86,6 +86,12 @@ impl Stacker<'_> {
                 let Some(slices) = self.slices(&format!("{}-mask", form.key), rows, 0) else {
                     return Ok(false);
                 };
+                // The stack has one type.
+                let mut dtypes = slices.iter().map(|slice| slice.dtype());
+                let first = dtypes.next();
+                if dtypes.any(|dtype| Some(dtype) != first) {
+                    return Ok(false);
+                }
                 self.put(form, "mask", slices);
                 self.node(content, rows)
             }

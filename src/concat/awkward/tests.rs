@@ -153,3 +153,58 @@ fn damaged_buffers_are_errors() {
     bad.form = "{}".to_owned();
     assert!(awkward_equal(&bad, &good).is_err());
 }
+
+fn line(dtype: DType, numbers: &[i64]) -> SharedArray {
+    let bytes: Vec<u8> = numbers
+        .iter()
+        .flat_map(|number| number.to_le_bytes()[..dtype.size_bytes()].to_vec())
+        .collect();
+    MemoryArray::shared(dtype, &[numbers.len() as u64], bytes)
+}
+
+#[test]
+fn masks_of_different_types_are_not_stacked() {
+    let masked = |dtype, mask: &[i64]| Awkward {
+        len: mask.len() as u64,
+        form:
+            r#"{"class": "ByteMaskedArray", "mask": "i8", "valid_when": true, "form_key": "node0",
+            "content": {"class": "NumpyArray", "primitive": "int64", "inner_shape": [],
+            "form_key": "node1"}}"#
+                .to_owned(),
+        buffers: [
+            ("node0-mask".to_owned(), line(dtype, mask)),
+            ("node1-data".to_owned(), line(DType::I64, &vec![7; mask.len()])),
+        ]
+        .into(),
+    };
+    let (narrow, wide) = (masked(DType::I8, &[1, 0]), masked(DType::I64, &[0, 1, 1]));
+    let parts = [AwkwardPart::Present(&narrow), AwkwardPart::Present(&wide)];
+    let merged = concat_awkward(&parts, Fields::Own).unwrap();
+    let expected = masked(DType::I8, &[1, 0, 0, 1, 1]);
+    assert_eq!(canonical(&merged), canonical(&expected));
+}
+
+#[test]
+fn lengths_that_nothing_bears_out_are_errors() {
+    const EMPTY: &str = r#"{"class": "RecordArray", "fields": [], "contents": []}"#;
+    let regular = format!(
+        r#"{{"class": "RegularArray", "size": {}, "form_key": "node0", "content": {EMPTY}}}"#,
+        1_u64 << 60
+    );
+    let numpy = format!(
+        r#"{{"class": "NumpyArray", "primitive": "int8", "inner_shape": [{}, 0], "form_key": "node0"}}"#,
+        1_u64 << 60
+    );
+    let indexed = format!(
+        r#"{{"class": "IndexedOptionArray", "index": "i64", "form_key": "node1",
+            "content": {{"class": "UnmaskedArray", "content": {EMPTY}}}}}"#
+    );
+    for form in [regular, numpy, indexed] {
+        let buffers = [
+            ("node0-data".to_owned(), line(DType::I8, &[])),
+            ("node1-index".to_owned(), line(DType::I64, &[1 << 60, 0])),
+        ];
+        let array = Awkward { len: 2, form, buffers: buffers.into() };
+        assert!(reindex_awkward(&array, &Indexer::new(2, vec![1, MISSING])).is_err());
+    }
+}

@@ -49,12 +49,6 @@ impl SparseReport {
         self.bytes_of(Treatment::Converted)
     }
 
-    /// Number of parts of one kind.
-    #[must_use]
-    pub fn count(&self, treatment: Treatment) -> usize {
-        self.parts.iter().filter(|part| part.treatment == treatment).count()
-    }
-
     fn bytes_of(&self, treatment: Treatment) -> u64 {
         self.parts
             .iter()

@@ -38,16 +38,17 @@ fn tree() -> Group {
     root.attrs.insert("encoding-type".to_owned(), Attr::Str("anndata".to_owned()));
     for (i, dtype) in DType::ALL.into_iter().enumerate() {
         let shape: &[u64] = [&[13][..], &[5, 7], &[3, 4, 5], &[]][i % 4];
-        root.insert(&format!("layers/{dtype}"), node(numbers(dtype, shape)));
+        root.insert(&format!("layers/{dtype}"), node(numbers(dtype, shape))).unwrap();
     }
-    root.insert("X/data", node(numbers(DType::F32, &[1000])));
-    root.insert("obs/empty", node(numbers(DType::F32, &[0])));
-    root.insert("obs/_index", node(MemoryText::line(strings(57))));
-    root.insert("obs/odd ÿ [key]", node(MemoryText::line(strings(1))));
-    root.insert("uns/none", node(Data::Null));
-    root.insert("uns/word", node(Data::Text(Arc::new(MemoryText::new(&[], strings(1))))));
-    root.insert("uns/words", node(Data::Text(Arc::new(MemoryText::new(&[5, 3], strings(15))))));
-    root.insert("uns/records", node(Data::Record(Arc::new(records()))));
+    root.insert("X/data", node(numbers(DType::F32, &[1000]))).unwrap();
+    root.insert("obs/empty", node(numbers(DType::F32, &[0]))).unwrap();
+    root.insert("obs/_index", node(MemoryText::line(strings(57)))).unwrap();
+    root.insert("obs/odd ÿ [key]", node(MemoryText::line(strings(1)))).unwrap();
+    root.insert("uns/none", node(Data::Null)).unwrap();
+    root.insert("uns/word", node(Data::Text(Arc::new(MemoryText::new(&[], strings(1)))))).unwrap();
+    root.insert("uns/words", node(Data::Text(Arc::new(MemoryText::new(&[5, 3], strings(15))))))
+        .unwrap();
+    root.insert("uns/records", node(Data::Record(Arc::new(records())))).unwrap();
     root
 }
 
@@ -230,8 +231,8 @@ fn text_of_unknown_length_is_not_made_for_a_listing() {
 #[test]
 fn names_that_cannot_be_files_are_left_out_but_of_frames() {
     let mut root = Group::default();
-    root.insert("uns/..", node(numbers(DType::I8, &[1])));
-    root.insert("uns/kept", node(numbers(DType::I8, &[1])));
+    root.insert("uns/..", node(numbers(DType::I8, &[1]))).unwrap();
+    root.insert("uns/kept", node(numbers(DType::I8, &[1]))).unwrap();
     let face = ZarrFace::new(&root, &ZarrOptions::default()).unwrap();
     let [error] = face.left_out() else { panic!("{:?}", face.left_out()) };
     assert!(error.to_string().starts_with("uns: the name \"..\" cannot be"), "{error}");
@@ -241,8 +242,8 @@ fn names_that_cannot_be_files_are_left_out_but_of_frames() {
 
     let mut frame = Group::default();
     frame.attrs.insert("column-order".to_owned(), Attr::StrList(vec!["..".to_owned()]));
-    frame.insert("..", node(numbers(DType::I8, &[1])));
-    root.insert("obs", Node::Group(frame));
+    frame.insert("..", node(numbers(DType::I8, &[1]))).unwrap();
+    root.insert("obs", Node::Group(frame)).unwrap();
     assert!(ZarrFace::new(&root, &ZarrOptions::default()).is_err());
 }
 
@@ -277,7 +278,7 @@ fn looking_costs_nothing_and_reading_costs_what_is_read() {
         for (name, shape) in [("line", &[500][..]), ("table", &[40, 30]), ("block", &[9, 8, 7])] {
             let inner = numbers(DType::F32, shape);
             let metered = Metered { inner, elements: Arc::clone(&elements) };
-            root.insert(name, node(Arc::new(metered) as SharedArray));
+            root.insert(name, node(Arc::new(metered) as SharedArray)).unwrap();
         }
         let face = ZarrFace::new(&root, &options).unwrap();
         let mut chunks = Vec::new();
@@ -327,7 +328,7 @@ impl ArraySource for Hundreds {
 fn what_is_decoded_together_is_told_in_bytes_of_the_file() {
     let mut root = Group::default();
     let array: SharedArray = Arc::new(Hundreds(numbers(DType::I32, &[730])));
-    root.insert("a", node(array));
+    root.insert("a", node(array)).unwrap();
     for shard_bytes in [None, NonZeroU64::new(256 * 4)] {
         let elems = NonZeroU64::new(if shard_bytes.is_some() { 64 } else { 256 });
         let geometry = Geometry { elems, shard_bytes, rows: None };

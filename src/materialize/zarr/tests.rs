@@ -21,13 +21,13 @@ fn ints(shape: &[u64]) -> SharedArray {
 fn sample() -> Group {
     let mut root = Group::default();
     root.attrs.insert("encoding-type".into(), Attr::Str("anndata".into()));
-    root.insert("X/indices", node(ints(&[100_003])));
-    root.insert("obsm/dense", node(ints(&[301, 70])));
-    root.insert("uns/scalar", node(ints(&[])));
-    root.insert("uns/none", node(Data::Null));
+    root.insert("X/indices", node(ints(&[100_003]))).unwrap();
+    root.insert("obsm/dense", node(ints(&[301, 70]))).unwrap();
+    root.insert("uns/scalar", node(ints(&[]))).unwrap();
+    root.insert("uns/none", node(Data::Null)).unwrap();
     let names: Vec<String> = (0..1000).map(|i| format!("cell {i}")).collect();
     let names: TextBuf = names.iter().map(String::as_str).collect();
-    root.insert("obs/_index", node(MemoryText::line(names)));
+    root.insert("obs/_index", node(MemoryText::line(names))).unwrap();
     root
 }
 
@@ -89,7 +89,7 @@ fn a_store_is_replaced_only_when_told() {
     ));
     options.rules.existing = crate::materialize::Existing::Replace;
     let mut other = Group::default();
-    other.insert("only", node(ints(&[3])));
+    other.insert("only", node(ints(&[3]))).unwrap();
     write(&other, &path, &options, &Silent).unwrap();
     assert!(path.join("only").is_dir() && !path.join("X").exists());
     options.cancel.cancel();
@@ -103,7 +103,7 @@ fn what_zarr_cannot_hold_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.zarr");
     let mut tree = sample();
-    tree.insert("uns/..", node(ints(&[1])));
+    tree.insert("uns/..", node(ints(&[1]))).unwrap();
     let left_out = write(&tree, &path, &ZarrWriteOptions::default(), &Silent).unwrap();
     let told: Vec<String> = left_out.iter().map(ToString::to_string).collect();
     assert!(
