@@ -51,6 +51,45 @@ def test_bad_input(pair, mnt, tmp_path, command, spoil):
     assert not anncat.is_mounted(mnt) and not os.listdir(mnt)
 
 
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["inspect", "--label", "", "a", "b"], "--label"),
+        (["inspect", "--memory", "12", "a", "b"], "at least 1MiB"),
+        (["inspect", "https://host/a.h5ad"], "this machine's files only"),
+        (["mount", "a.h5ad"], "there are no inputs"),
+        (["materialize", "a", "b", "-o", "out.h5ad", "--zarr-format", "2"], "--zarr-format is for .zarr"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(args, says):
+    refused(*args, code=2, says=says)
+
+
+def test_nothing_in_common_is_told(pair):
+    other = differential.read(pair[1])
+    other.var_names = [f"ENSG{i}" for i in range(other.n_vars)]
+    differential.write(other, pair[1], "h5ad")
+    told = "/var is empty in the result: no name is in all inputs"
+    assert told in anncat.run("inspect", *pair).stdout
+    assert told not in anncat.run("inspect", "--join", "outer", *pair).stdout
+
+
+def test_a_log_that_cannot_be_written(pair, mnt, tmp_path):
+    refused("mount", "--log", tmp_path / "no" / "log", *pair, mnt, says="cannot open the log")
+    assert not anncat.is_mounted(mnt)
+
+
+def test_merge_none_is_the_default(pair):
+    assert anncat.run("inspect", "--merge=none", *pair).stdout == anncat.run("inspect", *pair).stdout
+
+
+def test_what_a_killed_run_left_is_told(pair, tmp_path):
+    left = tmp_path / ".out.h5ad.anncat-1.tmp"
+    left.write_bytes(b"half")
+    assert str(left) in anncat.run("materialize", *pair, "-o", tmp_path / "out.h5ad").stderr
+    assert left.exists()
+
+
 def test_no_anndata(pair, tmp_path):
     import h5py
 

@@ -1,5 +1,6 @@
 //! Options that several subcommands share.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::anndata::SparseFormat;
@@ -22,7 +23,7 @@ pub struct ConcatArgs {
     #[arg(long, value_enum, value_name = "STRATEGY", hide_possible_values = true)]
     pub uns_merge: Option<MergeArg>,
     /// Column to add that tells the input each row comes from
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", value_parser = NonEmptyStringValueParser::new())]
     pub label: Option<String>,
     /// Keys of the inputs, in their order [default: KEY of KEY=PATH, else 0, 1, ...]
     #[arg(long, value_delimiter = ',', value_name = "A,B,...", allow_hyphen_values = true)]
@@ -46,7 +47,7 @@ pub struct ConcatArgs {
 #[command(next_help_heading = "Resources")]
 pub struct ResourceArgs {
     /// Memory for caches and conversions: 512MiB, 2G, ...
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
     pub memory: u64,
 }
 
@@ -69,6 +70,7 @@ pub enum JoinArg {
 /// A merge strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MergeArg {
+    None,
     Same,
     Unique,
     First,
@@ -95,10 +97,11 @@ impl ConcatArgs {
     #[must_use]
     pub fn options(&self) -> concat::ConcatOptions {
         let merge = |strategy: MergeArg| match strategy {
-            MergeArg::Same => concat::Merge::Same,
-            MergeArg::Unique => concat::Merge::Unique,
-            MergeArg::First => concat::Merge::First,
-            MergeArg::Only => concat::Merge::Only,
+            MergeArg::None => None,
+            MergeArg::Same => Some(concat::Merge::Same),
+            MergeArg::Unique => Some(concat::Merge::Unique),
+            MergeArg::First => Some(concat::Merge::First),
+            MergeArg::Only => Some(concat::Merge::Only),
         };
         concat::ConcatOptions {
             axis: match self.axis {
@@ -109,8 +112,8 @@ impl ConcatArgs {
                 JoinArg::Inner => concat::Join::Inner,
                 JoinArg::Outer => concat::Join::Outer,
             },
-            merge: self.merge.map(merge),
-            uns_merge: self.uns_merge.map(merge),
+            merge: self.merge.and_then(merge),
+            uns_merge: self.uns_merge.and_then(merge),
             label: self.label.clone(),
             index_unique: self.index_unique.clone(),
             fill_value: self.fill_value.map(|value| match value {
@@ -132,6 +135,13 @@ fn parse_fill(text: &str) -> Result<FillArg, String> {
         return Ok(FillArg::Int(value));
     }
     text.parse().map(FillArg::Float).map_err(|_| "expected a number or nan".to_owned())
+}
+
+/// A size that caches can do anything with.
+fn parse_memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 1 << 20;
+    let bytes = parse_size(text)?;
+    if bytes < LEAST { Err(format!("{text} is too little: at least 1MiB")) } else { Ok(bytes) }
 }
 
 /// Reads a size in bytes: `512MiB`, `2G`, `65536`. Units are powers of 1024, with or without `iB`,
@@ -180,6 +190,12 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse_size(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn memory_has_a_floor() {
+        assert!(parse_memory("12").unwrap_err().contains("at least 1MiB"));
+        assert_eq!(parse_memory("1MiB"), Ok(1 << 20));
     }
 
     #[test]

@@ -42,6 +42,17 @@ impl InputArgs {
                 "there are no inputs\n  hint: name at least one .h5ad file or .zarr directory",
             ));
         }
+        for Spec { path, .. } in &specs {
+            let path = path.to_string_lossy();
+            if path.is_empty() {
+                return Err(usage("an input has a key but no path\n  hint: write KEY=PATH"));
+            }
+            if path.contains("://") && !Path::new(path.as_ref()).exists() {
+                return Err(usage(format!(
+                    "{path}: inputs are read from this machine's files only\n  hint: download it first"
+                )));
+            }
+        }
         let inputs = assign_keys(specs, keys)?;
         let mut seen: HashMap<&str, &Path> = HashMap::with_capacity(inputs.len());
         for input in &inputs {
@@ -172,6 +183,8 @@ mod tests {
             (&["x=a", "x=b"], None, "the key \"x\" stands for both a and b"),
             (&["x=a", "b"], None, "1 of 2 inputs have a key"),
             (&["x=a"], Some(&["k"]), "both --keys and KEY=PATH"),
+            (&["x=", "y=b"], None, "an input has a key but no path"),
+            (&["s3://bucket/a.h5ad"], None, "s3://bucket/a.h5ad: inputs are read from"),
         ] {
             let error = resolve(named, keys).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

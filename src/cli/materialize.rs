@@ -16,7 +16,8 @@ use super::inputs::InputArgs;
 use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_size};
 use crate::face::zarr::{Geometry, ZarrFormat};
 use crate::materialize::{
-    Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, zarr,
+    Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
+    zarr,
 };
 
 /// Write many AnnData files into one real file
@@ -72,9 +73,9 @@ struct WriteArgs {
     /// Elements of a chunk of a compressed .h5ad [default: 65536] or of a .zarr [default: 1048576]
     #[arg(long, value_name = "N")]
     chunk_elems: Option<NonZeroU64>,
-    /// Version of the zarr format
-    #[arg(long, value_enum, default_value = "3", value_name = "2|3")]
-    zarr_format: FormatArg,
+    /// Version of the zarr format [default: 3]
+    #[arg(long, value_enum, value_name = "2|3")]
+    zarr_format: Option<FormatArg>,
     /// Put chunks of a .zarr together into shards (files) of about SIZE; zarr 3, not compressed
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     shard_size: Option<u64>,
@@ -128,6 +129,16 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
         Output::Zarr(_) => TargetKind::Directory,
     };
     check_target(out, kind, &rules)?;
+    for left in leftovers(out) {
+        eprintln!(
+            "note: {} is left of a run that was killed, or belongs to one that still writes\n  \
+             hint: remove it if nothing writes there",
+            left.display()
+        );
+    }
+    if args.output.shard_size.is_some() && args.output.compression.is_none() {
+        eprintln!("note: shards are written without compression");
+    }
     let started = Instant::now();
     let loaded = load::load(&inputs, &args.concat, &args.resources)?;
     let cancel = cancel_on_signals().context("cannot catch signals")?;
@@ -161,6 +172,9 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
             if out.shard_size.is_some() {
                 return Err(usage("--shard-size is for .zarr outputs"));
             }
+            if out.zarr_format.is_some() {
+                return Err(usage("--zarr-format is for .zarr outputs"));
+            }
             let compression = match (chosen, out.level) {
                 (None | Some(CompressionArg::None), None) => h5ad::Compression::None,
                 (None | Some(CompressionArg::None | CompressionArg::Lzf), Some(_)) => {
@@ -184,8 +198,8 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
         }
         Some("zarr") => {
             let format = match out.zarr_format {
-                FormatArg::V2 => ZarrFormat::V2,
-                FormatArg::V3 => ZarrFormat::V3,
+                Some(FormatArg::V2) => ZarrFormat::V2,
+                None | Some(FormatArg::V3) => ZarrFormat::V3,
             };
             let sharded = out.shard_size.is_some();
             if sharded

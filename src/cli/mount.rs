@@ -116,12 +116,23 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     let Some((mountpoint, named)) = args.paths.split_last() else {
         return Err(UsageError("there is no mountpoint".to_owned()).into());
     };
+    if named.is_empty() && args.inputs.from.is_none() {
+        let what = format!(
+            "{mountpoint} is the only path, which makes it the mountpoint; there are no inputs\n  \
+             hint: anncat mount INPUT... MOUNTPOINT"
+        );
+        return Err(UsageError(what).into());
+    }
     let mountpoint = Path::new(mountpoint);
     let options = zarr_options(&args.store)?;
     let inputs = args.inputs.resolve(named, args.concat.keys.as_deref())?;
     check_mountpoint(mountpoint)?;
     // For messages that somebody reads elsewhere.
     let log = args.serving.log.as_ref().map(std::path::absolute).transpose()?;
+    if let Some(log) = &log {
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(log);
+        opened.with_context(|| format!("{}: cannot open the log", log.display()))?;
+    }
     let mountpoint = mountpoint.canonicalize()?;
     if args.serving.foreground {
         let mounted = serve(&args, &inputs, &mountpoint, &options)?;

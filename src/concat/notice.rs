@@ -15,6 +15,13 @@ pub enum Notice {
         /// Path of the column.
         element: String,
     },
+    /// An inner join keeps no name: no name is in all inputs.
+    NothingInCommon {
+        /// Path of the axis.
+        element: String,
+        /// The first name of some inputs, with the file.
+        examples: Vec<String>,
+    },
     /// `X` is left out: not every input has one, and the join is inner.
     XLeftOut {
         /// Files without `X`.
@@ -86,6 +93,12 @@ impl fmt::Display for Notice {
                 f,
                 "{element}: the label replaces the column of this name\n  \
                  hint: choose another --label to keep it"
+            ),
+            Self::NothingInCommon { element, examples } => write!(
+                f,
+                "{element} is empty in the result: no name is in all inputs ({})\n  \
+                 hint: give all files the same kind of names, or keep all with --join outer",
+                FirstFew(examples)
             ),
             Self::XLeftOut { missing_in } => write!(
                 f,

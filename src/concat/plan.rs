@@ -138,17 +138,27 @@ impl<'a> Planner<'a> {
     }
 
     /// `merge_indices` and `gen_reindexer` over the other axis.
-    fn join_other_axis(&self) -> Result<JoinedAxis, PlanError> {
+    fn join_other_axis(&mut self) -> Result<JoinedAxis, PlanError> {
         let other = self.options.axis.other();
         let frames: Vec<&Frame> =
             self.sources.iter().map(|source| other.frame(&source.adata)).collect();
         let names = NameLists::read(&frames).map_err(|(_, error)| PlanError::Read(error))?;
-        JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| PlanError::DuplicateName {
-            file: self.sources[ambiguous.input].file.to_path_buf(),
-            element: self.at(other.name()),
-            axis: other.name(),
-            name: ambiguous.name,
-        })
+        let joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
+            PlanError::DuplicateName {
+                file: self.sources[ambiguous.input].file.to_path_buf(),
+                element: self.at(other.name()),
+                axis: other.name(),
+                name: ambiguous.name,
+            }
+        })?;
+        if joined.names.is_empty() && names.lists.iter().all(|list| !list.is_empty()) {
+            let with_file = |(source, &list): (&Source<'_>, &usize)| {
+                format!("{:?} in {}", names.lists[list].get(0), source.file.display())
+            };
+            let examples = self.sources.iter().zip(&names.of_input).map(with_file).collect();
+            self.notices.push(Notice::NothingInCommon { element: self.at(other.name()), examples });
+        }
+        Ok(joined)
     }
 
     /// The frame of the other axis, without columns.

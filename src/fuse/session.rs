@@ -24,7 +24,7 @@ const READ_AHEAD_KB: &str = "256";
 pub enum MountError {
     /// There is no FUSE here.
     #[error(
-        "{DEVICE} cannot be used: {source}\n  hint: this machine or container does not allow FUSE; `anncat materialize` needs no mount"
+        "{DEVICE} cannot be used: {source}\n  hint: {}; `anncat materialize` needs no mount", device_hint(.source)
     )]
     NoDevice {
         /// What the system said.
@@ -65,6 +65,13 @@ pub enum MountError {
         /// What the system said.
         why: String,
     },
+}
+
+fn device_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "ask for the right to read and write it",
+        _ => "this machine or container has no FUSE",
+    }
 }
 
 /// A mount that is being served, until [`Mounted::wait`] returns. Dropping it unmounts.

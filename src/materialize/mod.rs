@@ -16,4 +16,4 @@ pub mod zarr;
 
 pub use error::MaterializeError;
 pub use options::{Cancel, Durability, Existing, Limits, OutputRules};
-pub use target::{TargetKind, check_target};
+pub use target::{TargetKind, check_target, leftovers};

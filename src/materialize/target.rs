@@ -37,6 +37,24 @@ pub fn check_target(
     })
 }
 
+/// Staging files and directories of this target that others left, or are still writing.
+#[must_use]
+pub fn leftovers(target: &Path) -> Vec<PathBuf> {
+    let name = target.file_name().map_or(&b""[..], OsStrExt::as_bytes);
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(parent.unwrap_or(Path::new("."))) else { return Vec::new() };
+    let prefix = [b".", name, b".anncat-"].concat();
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
+            name.starts_with(&prefix) && name.ends_with(b".tmp")
+        })
+        .collect();
+    found.sort();
+    found
+}
+
 /// Whether files can be made in a directory, as the system sees it.
 fn may_write_in(dir: &Path) -> std::io::Result<()> {
     let dir = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
@@ -368,6 +386,16 @@ mod tests {
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
         assert!(matches!(staged.commit(), Err(MaterializeError::Exists { .. })));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_killed_runs_left_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.h5ad");
+        let staged = Staged::new(&target, TargetKind::File, &OutputRules::default()).unwrap();
+        fs::write(staged.path(), "half").unwrap();
+        assert_eq!(leftovers(&target), [staged.path()]);
+        assert!(leftovers(&dir.path().join("t.h5ad")).is_empty());
     }
 
     #[test]

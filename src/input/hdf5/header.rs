@@ -217,15 +217,26 @@ impl BTree {
         self,
         file: &HdfFile,
         most: u64,
-        number: &dyn Fn(&[u64]) -> Option<u64>,
+        place: &dyn Fn(&[u64]) -> Place,
     ) -> Result<Vec<Chunk>, ReadError> {
         let mut out = Vec::new();
         if let Some(root) = self.root {
-            let mut walk = Walk { tree: self, file, most, nodes: 0, number, out: &mut out };
+            let mut walk = Walk { tree: self, file, most, nodes: 0, place, out: &mut out };
             walk.node(root, None)?;
         }
         Ok(out)
     }
+}
+
+/// What begins at an element of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A chunk, by number.
+    Chunk(u64),
+    /// A chunk outside of the extent.
+    Outside,
+    /// None: it is within a chunk.
+    Between,
 }
 
 struct Walk<'a> {
@@ -233,7 +244,7 @@ struct Walk<'a> {
     file: &'a HdfFile,
     most: u64,
     nodes: u64,
-    number: &'a dyn Fn(&[u64]) -> Option<u64>,
+    place: &'a dyn Fn(&[u64]) -> Place,
     out: &'a mut Vec<Chunk>,
 }
 
@@ -278,8 +289,14 @@ impl Walk<'_> {
                 self.node(child, Some(level - 1))?;
                 continue;
             }
-            // Chunks outside of the extent remain when a dataset was made smaller.
-            let Some(index) = (self.number)(&origin) else { continue };
+            let index = match (self.place)(&origin) {
+                Place::Chunk(index) => index,
+                // Such chunks remain when a dataset was made smaller.
+                Place::Outside => continue,
+                Place::Between => {
+                    return Err(self.damaged("has a chunk that begins within another"));
+                }
+            };
             if self.out.len() as u64 >= self.most {
                 return Err(self.damaged("names a chunk twice"));
             }

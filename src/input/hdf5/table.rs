@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hdf5_sys::{h5d, h5p};
 
 use super::fallback::Library;
-use super::header::{Chunk, chunk_index};
+use super::header::{Chunk, Place, chunk_index};
 use super::library::check;
 use super::storage::HdfFile;
 use crate::base::{Dims, ReadError};
@@ -40,6 +40,14 @@ impl Grid {
     /// Row-major number of the chunk at these coordinates.
     pub(super) fn number(&self, coordinates: &[u64]) -> u64 {
         coordinates.iter().zip(&self.counts).fold(0, |number, (at, count)| number * count + at)
+    }
+
+    /// What begins at this element.
+    fn place(&self, origin: &[u64]) -> Place {
+        if origin.iter().zip(&self.chunk).any(|(at, chunk)| !at.is_multiple_of(*chunk)) {
+            return Place::Between;
+        }
+        self.number_at(origin).map_or(Place::Outside, Place::Chunk)
     }
 
     /// Number of the chunk that begins at this element, if it is one of the grid's.
@@ -93,7 +101,7 @@ impl Table {
     ) -> Result<Option<Vec<Chunk>>, ReadError> {
         chunk_index(file, header)?
             .filter(|tree| tree.key_rank == grid.chunk.len() + 1)
-            .map(|tree| tree.chunks(file, grid.num_chunks(), &|origin| grid.number_at(origin)))
+            .map(|tree| tree.chunks(file, grid.num_chunks(), &|origin| grid.place(origin)))
             .transpose()
     }
 
@@ -189,4 +197,18 @@ unsafe extern "C" fn collect(
         found.chunks.push(Chunk { index, offset, len_bytes, mask });
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_begins_on_the_grid_or_is_damage() {
+        let grid = Grid::new(&[10, 7], &[4, 3]).unwrap();
+        assert_eq!(grid.place(&[8, 6]), Place::Chunk(8));
+        assert_eq!(grid.place(&[12, 0]), Place::Outside);
+        assert_eq!(grid.place(&[8, 5]), Place::Between);
+        assert_eq!(grid.place(&[13, 0]), Place::Between);
+    }
 }
