@@ -7,6 +7,8 @@ same name, and has a test of its own in test_intended.py. Anything else that dif
 from __future__ import annotations
 
 import contextlib
+import itertools
+import traceback
 from dataclasses import dataclass, field
 from unittest import mock
 
@@ -29,6 +31,7 @@ RULES = {
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
     "awkward-between": "an input without an awkward array stands between unlike ones: None",
+    "awkward-refused": "where awkward itself fails on an element, its entries stand one after another",
     "raw-without-rows": "an input without rows keeps its raw, which anndata forgets when it reads zarr",
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "unlike-unequal": "an array and an awkward array under one key of a merge are not equal",
@@ -48,6 +51,8 @@ class Expected:
     error: Exception | None = None
     rules: set[str] = field(default_factory=set)
     formats: dict[str, str] = field(default_factory=dict)
+    # Awkward arrays that only their values tell, as lists.
+    listed: dict[tuple[str, str], list] = field(default_factory=dict)
 
     def sparse_format(self, path: str, fmt: str) -> str:
         """The format that the sparse matrix at `path` should have."""
@@ -66,6 +71,8 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
     for adata in adatas:
         _native_numbers(adata, out.rules)
     _no_sparse_halves(adatas, options, out.rules)
+    _no_nullables_with_halves(adatas, options, out.rules)
+    texts = _text_arrays(adatas)
     some_x = len({a.X is None for a in adatas}) == 2
     if some_x:
         out.rules.add("x-in-some")
@@ -75,16 +82,52 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         with _awkward_mended(out.rules):
             merged = _concat(adatas, arguments, out.rules)
     except Exception as error:  # whatever it is, anncat must fail as well
-        out.error = error
-        return out
+        merged = _without_refused(adatas, arguments, error, out)
+        if merged is None:
+            out.error = error
+            return out
     if some_x and HELD in merged.layers:
         merged.X = merged.layers.pop(HELD)
         if f"layers/{HELD}" in out.formats:
             out.formats["X"] = out.formats.pop(f"layers/{HELD}")
     axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
     _by_name(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
+    for (name, key), mixed in texts.items():
+        value = getattr(merged, name).get(key)
+        # Nothing that is text may be left of them, but what is filled is there.
+        if isinstance(value, np.ndarray) and (
+            mixed or (value.size and not any(isinstance(v, str) for v in value.ravel()))
+        ):
+            out.rules.add("text-filled")
+            del getattr(merged, name)[key]
     out.adata = _storable(merged, out.rules)
     return out
+
+
+def _without_refused(adatas, arguments: dict, error: Exception, out: Expected) -> ad.AnnData | None:
+    """The result where awkward itself fails on one element: its entries stand one after another."""
+    if not any("/awkward/" in frame.filename for frame in traceback.extract_tb(error.__traceback__)):
+        return None
+    mapping = "obsm" if arguments.get("axis", 0) in (0, "obs") else "varm"
+    lists = {}
+    for key in sorted({k for a in adatas for k in getattr(a, mapping)}):
+        held = [getattr(a, mapping).get(key) for a in adatas]
+        # The fields of records would be joined if all were records.
+        if all(isinstance(v, ak.Array) for v in held) and not all("{" in str(v.type) for v in held):
+            lists[mapping, key] = [entry for value in held for entry in value.to_list()]
+    for refused in itertools.chain.from_iterable(itertools.combinations(lists, n + 1) for n in range(len(lists))):
+        copies = [a.copy() for a in adatas]
+        for copy, (_, key) in itertools.product(copies, refused):
+            del getattr(copy, mapping)[key]
+        try:
+            with _awkward_mended(out.rules):
+                merged = _concat(copies, arguments, out.rules)
+        except Exception:
+            continue
+        out.rules.add("awkward-refused")
+        out.listed = {place: lists[place] for place in refused}
+        return merged
+    return None
 
 
 def _concat(adatas, arguments: dict, rules: set[str]) -> ad.AnnData:
@@ -104,6 +147,36 @@ def _concat(adatas, arguments: dict, rules: set[str]) -> ad.AnnData:
         rules.add("duplicates-equal")
         _rename(merged, other, names[0].rename(getattr(merged, other).index.name))
         return merged
+
+
+def _text_arrays(adatas) -> dict[tuple[str, str], bool]:
+    """The arrays of strings in mappings, and whether an input has numbers in the place of them."""
+    kinds: dict[tuple[str, str], set[bool]] = {}
+    for adata in adatas:
+        for name in ("layers", "obsm", "varm"):
+            for key, value in getattr(adata, name).items():
+                if isinstance(value, np.ndarray):
+                    kinds.setdefault((name, key), set()).add(value.dtype == object)
+    return {place: len(found) == 2 for place, found in kinds.items() if True in found}
+
+
+def _no_nullables_with_halves(adatas, options, rules: set[str]) -> None:
+    """pandas has no nullable float16, so that nullable integers beside float16 become objects there.
+    They are floats like beside any other float."""
+    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
+    frames = [[getattr(a, axis) for a in adatas]]
+    for key in {key for a in adatas for key in getattr(a, f"{axis}m")}:
+        values = [getattr(a, f"{axis}m").get(key) for a in adatas]
+        frames.append([v for v in values if isinstance(v, pd.DataFrame)])
+    for group in frames:
+        for column in {c for frame in group for c in frame.columns}:
+            having = [frame for frame in group if column in frame.columns]
+            nullable = [f for f in having if isinstance(f[column].dtype, pd.core.arrays.integer.IntegerDtype)]
+            if nullable and any(f[column].dtype == np.float16 for f in having):
+                rules.add("nullable-float")
+                for frame in nullable:
+                    dtype = np.result_type(np.float16, frame[column].dtype.numpy_dtype)
+                    frame[column] = frame[column].to_numpy(dtype=dtype, na_value=np.nan)
 
 
 def _native(value, rules: set[str]):

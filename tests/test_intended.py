@@ -39,6 +39,7 @@ def merged(tmp_path: Path, adatas, options, rule: str | None, warn: str | None =
     if warn is not None:
         assert warn in done.stderr
     actual = differential.read(tmp_path / "out.h5ad")
+    assert differential.listed(actual, expected) is None
     compare.equal(expected.adata, actual, sparse_format=expected.sparse_format)
     return actual
 
@@ -118,6 +119,14 @@ def test_awkward_between(tmp_path):
     c.obsm["awk"] = ak.Array([[1, 2]] * c.n_obs)
     out = merged(tmp_path, [a, b, c], {"join": "outer"}, "awkward-between")
     assert ak.to_list(out.obsm["awk"]) == [1.5] * a.n_obs + [None] * b.n_obs + [[1, 2]] * c.n_obs
+
+
+def test_awkward_refused(tmp_path):
+    a, b = small(0), small(1)[:0].copy()
+    a.obsm["awk"] = ak.Array([[[1, 2], []]] * a.n_obs)
+    b.obsm["awk"] = ak.Array([1.5])[:0]
+    out = merged(tmp_path, [a, b], {"join": "inner"}, "awkward-refused")
+    assert "awk" not in out.obsm  # compared by its values, and taken away
 
 
 @pytest.mark.parametrize("join", ["inner", "outer"])
