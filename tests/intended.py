@@ -72,7 +72,8 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         _native_numbers(adata, out.rules)
     _no_sparse_halves(adatas, options, out.rules)
     _no_nullables_with_halves(adatas, options, out.rules)
-    texts = _text_arrays(adatas)
+    axis, other = ("obs", "var") if options.get("axis", 0) in (0, "obs") else ("var", "obs")
+    texts = _text_arrays(adatas, ("layers", f"{axis}m"))
     some_x = len({a.X is None for a in adatas}) == 2
     if some_x:
         out.rules.add("x-in-some")
@@ -90,7 +91,7 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         merged.X = merged.layers.pop(HELD)
         if f"layers/{HELD}" in out.formats:
             out.formats["X"] = out.formats.pop(f"layers/{HELD}")
-    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
+    _absent_bools(getattr(merged, other), [getattr(a, other) for a in adatas], out.rules)
     _by_name(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
     for (name, key), mixed in texts.items():
         value = getattr(merged, name).get(key)
@@ -149,11 +150,20 @@ def _concat(adatas, arguments: dict, rules: set[str]) -> ad.AnnData:
         return merged
 
 
-def _text_arrays(adatas) -> dict[tuple[str, str], bool]:
+def _absent_bools(merged: pd.DataFrame, frames, rules: set[str]) -> None:
+    """A merged column of bools that has no value left is an object column like any other."""
+    for column in merged.columns:
+        lost = merged[column].dtype == object and len(merged) and merged[column].isna().all()
+        if lost and any(column in frame and frame[column].dtype == bool for frame in frames):
+            rules.add("bools-missing")
+            merged[column] = pd.array([None] * len(merged), dtype="boolean")
+
+
+def _text_arrays(adatas, mappings) -> dict[tuple[str, str], bool]:
     """The arrays of strings in mappings, and whether an input has numbers in the place of them."""
     kinds: dict[tuple[str, str], set[bool]] = {}
     for adata in adatas:
-        for name in ("layers", "obsm", "varm"):
+        for name in mappings:
             for key, value in getattr(adata, name).items():
                 if isinstance(value, np.ndarray):
                     kinds.setdefault((name, key), set()).add(value.dtype == object)

@@ -273,6 +273,19 @@ impl Categories {
             && self.recoding(other).iter().all(|&place| place >= 0)
     }
 
+    /// The same numbers in the same order, of whatever dtype.
+    fn same_numbers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(_, a), Self::Int(_, b)) => a == b,
+            (Self::Float(_, a), Self::Float(_, b)) => a == b,
+            (Self::Int(_, ints), Self::Float(_, floats))
+            | (Self::Float(_, floats), Self::Int(_, ints)) => {
+                ints.iter().map(|&int| int as f64).eq(floats.iter().copied())
+            }
+            _ => false,
+        }
+    }
+
     /// `reduce(Index.union)` over lists. `None` when they mix text, booleans and numbers.
     pub fn union(lists: &[&Self]) -> Option<Self> {
         let filled: Vec<&Self> = lists.iter().copied().filter(|list| list.len() > 0).collect();
@@ -285,13 +298,7 @@ impl Categories {
                     .collect::<Option<_>>()?;
                 Some(Self::Text(Arc::new(axis::union(texts.iter().copied()))))
             }
-            _ if lists.iter().all(|list| {
-                list.len() == 0 && !matches!(list, Self::Float(..))
-                    || list.dtype() == first.dtype() && list.equals(first)
-            }) =>
-            {
-                Some((*first).clone())
-            }
+            Self::Bool(_) if filled.iter().all(|list| list.equals(first)) => Some((*first).clone()),
             Self::Bool(_) => filled
                 .iter()
                 .all(|list| matches!(list, Self::Bool(_)))
@@ -309,10 +316,16 @@ impl Categories {
                         Self::Text(_) | Self::Bool(_) => return None,
                     }
                 }
-                ints.sort_unstable();
-                ints.dedup();
-                floats.sort_unstable_by(f64::total_cmp);
-                floats.dedup();
+                if filled.iter().all(|list| list.same_numbers(first)) {
+                    // Equal lists keep their order.
+                    ints.truncate(first.len());
+                    floats.truncate(first.len());
+                } else {
+                    ints.sort_unstable();
+                    ints.dedup();
+                    floats.sort_unstable_by(f64::total_cmp);
+                    floats.dedup();
+                }
                 // An empty list of floats makes floats too: numpy's default for no categories.
                 let numbers = lists.iter().filter(|list| matches!(list, Self::Float(..)));
                 let dtypes = filled.iter().chain(numbers).filter_map(|list| list.dtype());
@@ -449,5 +462,32 @@ pub(super) const fn code_dtype(num_categories: usize) -> DType {
         0x7f..0x7fff => DType::I16,
         0x7fff..0x7fff_ffff => DType::I32,
         _ => DType::I64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_lists_keep_their_order_beside_empty_ones() {
+        let floats = |dtype, values: &[f64]| Categories::Float(dtype, values.to_vec());
+        let order = |lists: &[&Categories]| match Categories::union(lists) {
+            Some(Categories::Float(_, values)) => values,
+            other => panic!("{other:?}"),
+        };
+        let list = floats(DType::F64, &[2.0, 1.0, 10.0]);
+        let empty = floats(DType::F64, &[]);
+        assert_eq!(order(&[&list, &empty, &list]), [2.0, 1.0, 10.0]);
+        assert_eq!(order(&[&floats(DType::F32, &[]), &list]), [2.0, 1.0, 10.0]);
+        let ints = |dtype, values: &[i128]| Categories::Int(dtype, values.to_vec());
+        assert_eq!(order(&[&ints(DType::I8, &[2, 1, 10]), &empty]), [2.0, 1.0, 10.0]);
+        assert_eq!(order(&[&ints(DType::I64, &[2, 1, 10]), &list]), [2.0, 1.0, 10.0]);
+        assert_eq!(order(&[&list, &floats(DType::F64, &[1.0])]), [1.0, 2.0, 10.0]);
+        let (two, one) = (floats(DType::F64, &[2.0]), floats(DType::F64, &[1.0]));
+        assert_eq!(order(&[&floats(DType::F64, &[2.0, 1.0]), &two, &one]), [1.0, 2.0]);
+        let both = [&ints(DType::I8, &[2, 1]), &ints(DType::I32, &[2, 1])];
+        let union = Categories::union(&both);
+        assert!(matches!(union, Some(Categories::Int(DType::I32, values)) if values == [2, 1]));
     }
 }
