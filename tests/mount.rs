@@ -364,22 +364,47 @@ fn resident_pages(file: &File) -> Vec<bool> {
     pages.into_iter().map(|page| page & 1 == 1).collect()
 }
 
+/// A mount with a large chunk file, which is opened.
+fn mount_with_large_file(num_inputs: usize, page_cache: &str) -> (Mountpoint, File) {
+    let mountpoint = Mountpoint::new();
+    let inputs = vec!["archive_v0.7.8.h5ad"; num_inputs];
+    success(&mountpoint.mount(&["--join=outer", "--page-cache", page_cache], &inputs));
+    let file = File::open(mountpoint.store().join("obsm/array/c/0/0")).unwrap();
+    (mountpoint, file)
+}
+
+#[test]
+fn a_reader_in_sequence_finds_what_follows_stored() {
+    use std::os::unix::fs::FileExt;
+    if !can_mount() {
+        return;
+    }
+    let contents = ["all", "read"].map(|page_cache| {
+        let (_mountpoint, file) = mount_with_large_file(600, page_cache);
+        file.read_exact_at(&mut vec![0; 1 << 18], 0).unwrap();
+        let held = resident_pages(&file);
+        assert!(held.len() > 512, "the file should be longer than what is asked for at once");
+        // What it asked for, and what the kernel reads ahead, is less than half of the file.
+        let num_held = held.iter().filter(|&&held| held).count();
+        match page_cache {
+            "all" => assert_eq!(num_held, held.len(), "all of the file was stored"),
+            _ => assert!(num_held < held.len() / 2, "{num_held} of {} pages", held.len()),
+        }
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    });
+    assert!(contents[0] == contents[1], "what was stored is what would have been read");
+}
+
 #[test]
 fn surroundings_of_scattered_reads_are_stored_as_they_are() {
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::FileExt;
-    const LARGE: &str = "obsm/array/c/0/0";
     if !can_mount() {
         return;
     }
-    let inputs = ["archive_v0.7.8.h5ad"; 60];
-    let mount = |page_cache: &str| {
-        let mountpoint = Mountpoint::new();
-        success(&mountpoint.mount(&["--join=outer", "--page-cache", page_cache], &inputs));
-        let file = File::open(mountpoint.store().join(LARGE)).unwrap();
-        (mountpoint, file)
-    };
-    let (_mountpoint, file) = mount("all");
+    let (_mountpoint, file) = mount_with_large_file(60, "all");
     // SAFETY: the descriptor is open, and the call takes no pointers.
     unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
     file.read_exact_at(&mut [0; 100], 300_000).unwrap();
@@ -390,7 +415,7 @@ fn surroundings_of_scattered_reads_are_stored_as_they_are() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(!resident_pages(&file)[..64].iter().any(|&held| held));
-    let (_other, plain) = mount("computed");
+    let (_other, plain) = mount_with_large_file(60, "computed");
     let (mut stored, mut expected) = (vec![0; 1 << 17], vec![0; 1 << 17]);
     file.read_exact_at(&mut stored, 1 << 18).unwrap();
     plain.read_exact_at(&mut expected, 1 << 18).unwrap();

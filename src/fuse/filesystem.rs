@@ -274,6 +274,7 @@ impl Filesystem for FaceFs {
             let out = &mut buffer[..size];
             match guard("read", inode.0, || self.inodes.read_at(inode.0, offset, out)) {
                 Ok(len) => {
+                    self.surroundings.will_answer(inode.0, offset, len, size);
                     reply.data(&buffer[..len]);
                     self.surroundings.was_read(inode.0, offset, len, size);
                 }

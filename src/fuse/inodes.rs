@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fuser::Errno;
 
-use crate::face::{EntryId, Face};
+use crate::face::{EntryId, EntryKind, Face};
 
 use super::Export;
 use super::errno::Refusal;
@@ -75,6 +75,20 @@ impl Inodes {
         match self.target(inode).ok()? {
             Target::Top => None,
             Target::Entry(placed, id) => placed.face.decoded_with(id, at),
+        }
+    }
+
+    /// The length of a file.
+    ///
+    /// # Errors
+    /// Those of the face; the inode is a directory, or there is none.
+    pub fn len_bytes(&self, inode: u64) -> Result<u64, Refusal> {
+        let Target::Entry(placed, id) = self.target(inode)? else {
+            return Err(Refusal::Wrong(Errno::EISDIR));
+        };
+        match placed.face.entry(id)?.ok_or(Refusal::Absent)?.kind {
+            EntryKind::File { len_bytes } => Ok(len_bytes.unwrap_or(0)),
+            EntryKind::Directory { .. } => Err(Refusal::Wrong(Errno::EISDIR)),
         }
     }
 

@@ -82,6 +82,9 @@ impl Default for MountOptions {
 /// meanwhile. Threads that wait cost nothing.
 #[must_use]
 pub fn default_threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
-    (2 * cores).clamp(4, 16)
+    (2 * num_cores()).clamp(4, 16)
+}
+
+fn num_cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get)
 }

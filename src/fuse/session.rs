@@ -12,12 +12,14 @@ use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 use super::filesystem::FaceFs;
 use super::inodes::Inodes;
 use super::surroundings::Surroundings;
-use super::{Access, Export, MountOptions, NAME, PageCache, mounts};
+use super::{Access, Export, MountOptions, NAME, PageCache, mounts, num_cores};
 
 /// The device that FUSE speaks through.
 const DEVICE: &str = "/dev/fuse";
 /// Kernel read-ahead of the mount, where we may set it.
 const READ_AHEAD_KB: &str = "256";
+/// Most threads that fill the kernel's page cache.
+const MOST_STORING: usize = 8;
 
 /// Why a mount or unmount failed.
 #[derive(Debug, thiserror::Error)]
@@ -129,12 +131,14 @@ pub fn mount(
         }
     })?;
     let session = session.spawn().map_err(refused)?;
-    if let Some(waiting) = waiting {
-        let notifier = session.notifier();
-        std::thread::Builder::new()
-            .name("surroundings".to_owned())
-            .spawn(move || waiting.store(&notifier))
-            .map_err(refused)?;
+    if let Some(waiting) = waiting.map(Arc::new) {
+        for _ in 0..num_cores().min(MOST_STORING) {
+            let (waiting, notifier) = (Arc::clone(&waiting), session.notifier());
+            std::thread::Builder::new()
+                .name("surroundings".to_owned())
+                .spawn(move || waiting.store(&notifier))
+                .map_err(refused)?;
+        }
     }
     tune_read_ahead(&mountpoint);
     Ok(Mounted { session, mountpoint })

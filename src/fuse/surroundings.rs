@@ -1,22 +1,26 @@
-//! Puts the surroundings of scattered reads into the kernel's page cache.
+//! Puts what will be wanted soon into the kernel's page cache.
 //!
 //! A loader that reads rows at random asks for a few pages at a time. Each request costs two
 //! switches between processes and, from compressed inputs, a whole chunk is decoded for it. So what
 //! was decoded with such a read, or else lies around it, is stored in the page cache as well
 //! (`FUSE_NOTIFY_STORE`), by a thread of its own, after the answer: later batches find more and more
-//! of their rows there, and memory that is short is taken back by the kernel. Reads in sequence are
-//! left to the kernel's own read-ahead.
+//! of their rows there, and memory that is short is taken back by the kernel.
 //!
-//! Storing waits for pages that are being read. The threads that answer reads never wait for this
-//! one, so that cannot lock up.
+//! A reader that takes a file from beginning to end asks for as much at once as the kernel's
+//! read-ahead allows, and waits for each answer. So when it begins, what follows is stored as well,
+//! on all cores, and it is answered when that is done: then it finds everything, and asks no more.
+//! That is done for one reader at a time; several keep all cores busy without it.
+//! Pages that were stored are also cheaper to read again than those that were asked for: they begin
+//! as referenced, and need not be sorted anew.
+//!
+//! Storing waits for pages that are being read. The threads that answer reads wait for those that
+//! store only for [`PATIENCE`], so that cannot lock up.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use fuser::{INodeNo, Notifier};
 use lru::LruCache;
@@ -28,6 +32,13 @@ use super::inodes::Inodes;
 /// touches, or what was decoded with it when that is known and not much larger.
 const WINDOW_BYTES: u64 = 128 << 10;
 const LARGEST_BYTES: u64 = 4 * WINDOW_BYTES;
+/// A first read as long as this is the beginning of a long one: for less, the kernel reads ahead
+/// less.
+const LONG_BYTES: usize = 128 << 10;
+/// Most that is stored ahead of a reader in sequence at a time.
+const AHEAD_BYTES: u64 = 4 << 20;
+/// How long the reader is kept waiting for that.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// What is stored is whole pages, or the kernel would read them again.
 const PAGE_BYTES: u64 = 4096;
 /// Reads longer than this are no scattered ones.
@@ -40,7 +51,7 @@ const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(2 * WAITING) {
     Some(number) => number,
     None => NonZeroUsize::MIN,
 };
-/// Streams that are told apart.
+/// Files whose reading is followed at a time.
 const STREAMS: usize = 64;
 
 /// Some bytes of a file.
@@ -50,27 +61,80 @@ struct Piece {
     range: Range<u64>,
 }
 
+/// What is to be stored.
+struct Order {
+    piece: Piece,
+    /// Whose turn it is stored for; given back when the last order of it is dropped.
+    _turn: Option<Arc<Turn>>,
+}
+
+/// Only one reader in sequence has what follows stored at a time.
+#[derive(Default)]
+struct Turns {
+    taken: Mutex<bool>,
+    given_back: Condvar,
+}
+
+/// Taken as long as it lives.
+struct Turn {
+    turns: Arc<Turns>,
+}
+
+impl Turns {
+    fn taken(&self) -> MutexGuard<'_, bool> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Arc<Turn>> {
+        let before = std::mem::replace(&mut *self.taken(), true);
+        (!before).then(|| Arc::new(Turn { turns: Arc::clone(self) }))
+    }
+
+    /// Waits until this turn has been given back, or until patience ends.
+    fn wait_for(&self, turn: &Weak<Turn>) {
+        let is_out = |_: &mut bool| turn.strong_count() > 0;
+        let _ = self.given_back.wait_timeout_while(self.taken(), PATIENCE, is_out);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.turns.taken() = false;
+        self.turns.given_back.notify_all();
+    }
+}
+
 /// Where the threads that answer reads tell what was read.
 pub struct Surroundings {
     inodes: Arc<Inodes>,
-    queue: Option<SyncSender<Piece>>,
+    queue: Option<SyncSender<Order>>,
     recent: Mutex<LruCache<Piece, ()>>,
-    /// For streams by hash, a hash of where the next read in sequence would begin.
-    next: [AtomicU64; STREAMS],
-    hasher: RandomState,
+    turns: Arc<Turns>,
+    /// By inode, for the files that were read last.
+    streams: [Mutex<Stream>; STREAMS],
+}
+
+/// How far a file has been read.
+#[derive(Debug, Default, Clone, Copy)]
+struct Stream {
+    inode: u64,
+    /// Where the next read in sequence would begin.
+    next: u64,
+    /// Where what has been stored ahead ends.
+    stored: u64,
 }
 
 /// What waits to be stored.
 pub struct Waiting {
     inodes: Arc<Inodes>,
-    pieces: Receiver<Piece>,
+    orders: Mutex<Receiver<Order>>,
 }
 
 impl Surroundings {
     /// With what is to be stored, for [`Waiting::store`].
     pub fn new(inodes: &Arc<Inodes>) -> (Self, Waiting) {
-        let (queue, pieces) = sync_channel(WAITING);
-        let waiting = Waiting { inodes: Arc::clone(inodes), pieces };
+        let (queue, orders) = sync_channel(WAITING);
+        let waiting = Waiting { inodes: Arc::clone(inodes), orders: Mutex::new(orders) };
         (Self { queue: Some(queue), ..Self::none(inodes) }, waiting)
     }
 
@@ -80,12 +144,51 @@ impl Surroundings {
             inodes: Arc::clone(inodes),
             queue: None,
             recent: Mutex::new(LruCache::new(REMEMBERED)),
-            next: std::array::from_fn(|_| AtomicU64::new(0)),
-            hasher: RandomState::new(),
+            turns: Arc::default(),
+            streams: std::array::from_fn(|_| Mutex::default()),
         }
     }
 
-    /// Takes note of a read from `at` on of which `asked` bytes were wanted and `len` were there.
+    /// To be called before a read of `len` bytes from `at` on, of `asked` that were wanted, is
+    /// answered: when a reader in sequence begins there, has what follows stored first.
+    pub fn will_answer(&self, inode: u64, at: u64, len: usize, asked: usize) {
+        let Some(queue) = &self.queue else { return };
+        if asked < LONG_BYTES || len < asked {
+            return;
+        }
+        let start = at + len as u64;
+        let Ok(file_len) = self.inodes.len_bytes(inode) else { return };
+        let stop = (start + AHEAD_BYTES).min(file_len);
+        if start >= stop {
+            return;
+        }
+        let turn = {
+            let mut stream = self.stream(inode);
+            // What was stored is not asked for, so that the reader is heard of again behind it.
+            let follows = stream.inode == inode && [stream.next, stream.stored].contains(&at);
+            if at > 0 && !follows {
+                return;
+            }
+            let Some(turn) = self.turns.take() else { return };
+            *stream = Stream { inode, next: start, stored: stop };
+            turn
+        };
+        let mut at = start;
+        while at < stop {
+            let range = at..(at + LARGEST_BYTES).min(stop);
+            at = range.end;
+            let piece = Piece { inode, range };
+            let order = Order { piece, _turn: Some(Arc::clone(&turn)) };
+            if queue.try_send(order).is_err() {
+                break;
+            }
+        }
+        let waiting_for = Arc::downgrade(&turn);
+        drop(turn);
+        self.turns.wait_for(&waiting_for);
+    }
+
+    /// To be called after the answer: has the surroundings of a scattered read stored.
     pub fn was_read(&self, inode: u64, at: u64, len: usize, asked: usize) {
         let Some(queue) = &self.queue else { return };
         let end = at + len as u64;
@@ -99,11 +202,26 @@ impl Surroundings {
             at = range.end;
             let piece = Piece { inode, range };
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let order = Order { piece: piece.clone(), _turn: None };
             // A full queue means that there is no time for this one.
-            if !recent.contains(&piece) && queue.try_send(piece.clone()).is_ok() {
+            if !recent.contains(&piece) && queue.try_send(order).is_ok() {
                 recent.put(piece, ());
             }
         }
+    }
+
+    fn stream(&self, inode: u64) -> MutexGuard<'_, Stream> {
+        let stream = &self.streams[(inode % STREAMS as u64) as usize];
+        stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a read begins where another of the same file ended.
+    fn is_in_sequence(&self, inode: u64, at: u64, end: u64) -> bool {
+        let mut stream = self.stream(inode);
+        let follows = stream.inode == inode && stream.next == at;
+        let stored = if stream.inode == inode { stream.stored } else { 0 };
+        *stream = Stream { inode, next: end, stored };
+        follows
     }
 
     /// What is worth storing around a byte, itself in it.
@@ -116,27 +234,23 @@ impl Surroundings {
             Some(decoded) => window.start.max(decoded.start)..window.end.min(decoded.end),
         }
     }
-
-    /// Whether a read begins where another of the same file ended; a guess, as of a hash.
-    fn is_in_sequence(&self, inode: u64, at: u64, end: u64) -> bool {
-        let next = &self.next[(inode % STREAMS as u64) as usize];
-        let expected = next.swap(self.hasher.hash_one((inode, end)), Ordering::Relaxed);
-        expected == self.hasher.hash_one((inode, at))
-    }
 }
 
 impl Waiting {
-    /// Stores pieces as they come, until the mount is gone.
-    pub fn store(self, notifier: &Notifier) {
+    /// Stores what is ordered, until the mount is gone. Several threads may do this.
+    pub fn store(&self, notifier: &Notifier) {
         let mut buffer = vec![0; LARGEST_BYTES as usize];
-        for Piece { inode, range } in self.pieces {
+        while let Some(order) = self.next() {
+            let Piece { inode, range } = order.piece;
             let at = range.start.next_multiple_of(PAGE_BYTES);
             let out = &mut buffer[..range.end.saturating_sub(at) as usize];
             let read = guard("reading ahead", inode, || self.inodes.read_at(inode, at, out));
             // A failure will be met again, and told, by whoever reads it.
             let Ok(len) = read else { continue };
-            // A short read ends with the file, whose last page need not be full.
-            let whole = if len < out.len() { len } else { len - len % PAGE_BYTES as usize };
+            // The last page of the file need not be full.
+            let ends =
+                self.inodes.len_bytes(inode).is_ok_and(|file_len| file_len == at + len as u64);
+            let whole = if ends { len } else { len - len % PAGE_BYTES as usize };
             if whole == 0 {
                 continue;
             }
@@ -146,5 +260,9 @@ impl Waiting {
                 Err(error) => log::debug!("inode {inode}: cannot be stored: {error}"),
             }
         }
+    }
+
+    fn next(&self) -> Option<Order> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
     }
 }
