@@ -14,6 +14,7 @@ BATCH = 1024
 RUN = 64
 SECONDS = 4.0
 THREADS = 4
+OPEN_FILES = 4096
 
 
 def picks(n, kind, rng):
@@ -46,15 +47,22 @@ class Line:
         self.dtype = np.dtype(meta["data_type"])
         self.chunk = meta["chunk_grid"]["configuration"]["chunk_shape"][0]
         self.separator = meta["chunk_key_encoding"].get("configuration", {}).get("separator", "/")
-        self.root, self.open = root, {}
+        self.root, self.open = f"{root}/c{self.separator}", {}
 
     def fd(self, number):
-        if number not in self.open:
-            fd = os.open(self.root / f"c{self.separator}{number}", os.O_RDONLY)
+        fd = self.open.pop(number, None)
+        if fd is None:
+            fd = os.open(f"{self.root}{number}", os.O_RDONLY)
             # A loader knows what it wants: nothing is read ahead.
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-            self.open[number] = fd
-        return self.open[number]
+        # In the order of their use, the last one at the end.
+        self.open[number] = fd
+        return fd
+
+    def trim(self):
+        """Closes the files that were not used for longest."""
+        while len(self.open) > OPEN_FILES:
+            os.close(self.open.pop(next(iter(self.open))))
 
     def tasks(self, starts, ends):
         """The array that the ranges fill one after another, and the reads that fill it."""
@@ -78,34 +86,95 @@ def read(tasks):
         os.preadv(fd, [view], offset)
 
 
+class Rows:
+    """Rows of a CSR matrix of a store as ranges of its elements, with `indptr` in memory."""
+
+    def __init__(self, x):
+        self.indptr = x["indptr"][...].astype(np.int64)
+        self.width = x.attrs["shape"][1]
+
+    def __len__(self):
+        return len(self.indptr) - 1
+
+    def ranges(self, rows):
+        """Where ranges start and end; rows that follow each other are one."""
+        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+        starts = self.indptr[rows[np.concatenate([[0], breaks])]]
+        return starts, self.indptr[rows[np.concatenate([breaks - 1, [len(rows) - 1]])] + 1]
+
+    def matrix(self, rows, values, columns):
+        from scipy import sparse
+
+        own = np.concatenate([[0], np.cumsum(self.indptr[rows + 1] - self.indptr[rows])])
+        return sparse.csr_matrix((values, columns, own), shape=(len(rows), self.width))
+
+
 def ranges(merged, kind):
     """Rows as byte ranges of the chunk files: what a loader written for the mount does."""
     import zarr
-    from scipy import sparse
 
-    x = zarr.open_group(merged, mode="r")["X"]
-    indptr = x["indptr"][...].astype(np.int64)
-    width = x.attrs["shape"][1]
+    matrix = Rows(zarr.open_group(merged, mode="r")["X"])
     data, indices = Line(Path(merged) / "X/data"), Line(Path(merged) / "X/indices")
 
     def fetch(rows):
-        # Rows that follow each other are one range.
-        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
-        starts = indptr[rows[np.concatenate([[0], breaks])]]
-        ends = indptr[rows[np.concatenate([breaks - 1, [len(rows) - 1]])] + 1]
-        lengths = indptr[rows + 1] - indptr[rows]
-        own = np.concatenate([[0], np.cumsum(lengths)])
+        starts, ends = matrix.ranges(rows)
         (values, some), (columns, others) = data.tasks(starts, ends), indices.tasks(starts, ends)
         reads = some + others
         step = -(-len(reads) // THREADS)
         list(pool.map(read, [reads[at : at + step] for at in range(0, len(reads), step)]))
-        return sparse.csr_matrix((values, columns, own), shape=(len(rows), width))
+        data.trim(), indices.trim()
+        return matrix.matrix(rows, values, columns)
 
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            return rate(len(indptr) - 1, kind, fetch)
+            return rate(len(matrix), kind, fetch)
         finally:
             data.close(), indices.close()
+
+
+class Ranges:
+    """Ranges of a one-dimensional array, one after another, as zarr's indexers give their parts."""
+
+    drop_axes = ()
+
+    def __init__(self, array, starts, ends):
+        self.chunk, self.starts, self.ends = array.chunks[0], starts, ends
+        self.shape = (int((ends - starts).sum()),)
+
+    def __iter__(self):
+        from zarr.core.indexing import ChunkProjection
+
+        at = 0
+        for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
+            while start < end:
+                number, inside = divmod(start, self.chunk)
+                take = min(end - start, self.chunk - inside)
+                yield ChunkProjection((number,), (slice(inside, inside + take, 1),), (slice(at, at + take, 1),), False)
+                start, at = start + take, at + take
+
+
+def zarrs(merged, kind):
+    """Rows through zarr with the zarrs codec pipeline, as training loaders over zarr read them."""
+    import asyncio
+
+    import zarr
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
+
+    with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "threading.max_workers": THREADS}):
+        x = zarr.open_group(merged, mode="r")["X"]
+        matrix, arrays = Rows(x), (x["data"], x["indices"])
+
+        async def parts(starts, ends):
+            return await asyncio.gather(*(
+                array._async_array._get_selection(Ranges(array, starts, ends), prototype=default_buffer_prototype())
+                for array in arrays
+            ))
+
+        def fetch(rows):
+            return matrix.matrix(rows, *sync(parts(*matrix.ranges(rows))))
+
+        return rate(len(matrix), kind, fetch)
 
 
 def zarr_python(merged, kind):
