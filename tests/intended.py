@@ -259,6 +259,26 @@ def _rename(adata: ad.AnnData, axis: str, names: pd.Index) -> None:
         frame.index = names
 
 
+def _is_unknown(layout) -> bool:
+    """Whether there are nothing but missing values of unknown type, as anndata puts for an absent array."""
+    return layout.is_option and layout.content.is_unknown
+
+
+def _missing_between_unlike(arrays, missing) -> bool:
+    """Whether missing values stand between arrays that awkward would not merge without them. They
+    merge with everything, so that awkward fails, or takes text for the numbers of its bytes."""
+    previous, between = None, False
+    for array, lacks in zip(arrays, missing, strict=True):
+        if lacks:
+            between = True
+            continue
+        layout = ak.to_layout(array)
+        if between and previous is not None and not ak._do.mergeable(previous, layout):
+            return True
+        previous, between = layout, False
+    return False
+
+
 @contextlib.contextmanager
 def _awkward_mended(rules: set[str]):
     """anndata puts the last entry where a name is missing (it indexes with -1); None is meant. It
@@ -287,12 +307,9 @@ def _awkward_mended(rules: set[str]):
     join = ak.concatenate
 
     def concatenate(arrays, axis=0, **arguments):
-        try:
+        missing = [_is_unknown(ak.to_layout(a)) for a in arrays]
+        if axis != 0 or not _missing_between_unlike(arrays, missing):
             return join(arrays, axis=axis, **arguments)
-        except AssertionError:
-            missing = [all(entry is None for entry in ak.to_list(a)) for a in arrays]
-            if axis != 0 or not any(missing):
-                raise
         present = join([a for a, lacks in zip(arrays, missing, strict=True) if not lacks], axis=0)
         places, at = [], 0
         for array, lacks in zip(arrays, missing, strict=True):

@@ -121,6 +121,28 @@ def test_awkward_between(tmp_path):
     assert ak.to_list(out.obsm["awk"]) == [1.5] * a.n_obs + [None] * b.n_obs + [[1, 2]] * c.n_obs
 
 
+UNLIKE = {
+    "flat": ak.Array([1.5, 2.5]),
+    "pairs": ak.Array(np.array([[1.0, 2.0], [3.0, 4.0]])),
+    "lists": ak.Array([[1, 2], []]),
+    "nested": ak.Array([[[1, 2], []], [[65]]]),
+    "text": ak.Array([["ab", "é"], []]),
+    "records": ak.Array([{"a": 1}, {"a": 2}]),
+}
+
+
+@pytest.mark.parametrize("left", UNLIKE)
+@pytest.mark.parametrize("right", UNLIKE)
+def test_awkward_between_any(tmp_path, left, right):
+    """The types stay what they are, also those of inputs without rows, and text is never numbers."""
+    a, b, c, d = (small(i, n=2) for i in range(4))
+    a.obsm["awk"], d.obsm["awk"] = UNLIKE[left], UNLIKE[right]
+    c = c[:0].copy()
+    c.obsm["awk"] = UNLIKE[left][:0]
+    out = merged(tmp_path, [a, b, c, d], {"join": "outer"}, None)
+    assert ak.to_list(out.obsm["awk"]) == ak.to_list(UNLIKE[left]) + [None] * 2 + ak.to_list(UNLIKE[right])
+
+
 def test_awkward_refused(tmp_path):
     a, b = small(0), small(1)[:0].copy()
     a.obsm["awk"] = ak.Array([[[1, 2], []]] * a.n_obs)
