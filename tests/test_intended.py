@@ -85,11 +85,12 @@ def test_nullable_float(tmp_path):
     assert out.obs["n"].dtype == np.float64
 
 
-def test_dense_bool_filled(tmp_path):
+@pytest.mark.parametrize("dtype", ["bool", "complex64"])
+def test_dense_bool_filled(tmp_path, dtype):
     a = ad.AnnData(np.array([[True, False]]), obs=pd.DataFrame(index=["x"]), var=pd.DataFrame(index=["a", "b"]))
-    b = ad.AnnData(np.array([[True, False]]), obs=pd.DataFrame(index=["y"]), var=pd.DataFrame(index=["b", "c"]))
+    b = ad.AnnData(np.array([[True, False]]).astype(dtype), obs=pd.DataFrame(index=["y"]), var=pd.DataFrame(index=["b", "c"]))
     out = merged(tmp_path, [a, b], {"join": "outer"}, "dense-bool-filled", warn="X")
-    assert out.X.dtype == np.float64
+    assert out.X.dtype == (np.float64 if dtype == "bool" else np.complex128)
 
 
 def test_text_filled(tmp_path):
@@ -173,6 +174,16 @@ def test_unlike_unequal(tmp_path):
     b.varm["k"] = np.ones((4, 1))
     out = merged(tmp_path, [a, b], {"merge": "unique"}, "unlike-unequal")
     assert "k" not in out.varm
+
+
+@pytest.mark.parametrize("strategy", ["same", "unique"])
+def test_unlike_unequal_dicts(tmp_path, strategy):
+    a, b, c = small(0), small(1), small(2)
+    a.uns = {"k": {"x": np.arange(2)}, "n": 1}
+    b.uns = {"k": {"x": np.arange(2)}, "n": 1}
+    c.uns = {"k": "text", "n": 1}
+    out = merged(tmp_path, [a, b, c], {"uns_merge": strategy}, "unlike-unequal")
+    assert dict(out.uns) == {"n": 1}
 
 
 def test_raw_without_rows(tmp_path):
