@@ -82,8 +82,11 @@ def concat_on_disk(in_files, out_file, *, max_loaded_elems=100_000_000, **argume
     anncat.materialize([_path(p) for p in in_files], target, _options(arguments), *extra)
     CALLS["concat_on_disk replaced"] += 1
     if grouped:
-        with h5py.File(target) if target.suffix == ".h5ad" else zarr.open_group(target, mode="r") as source:
-            ad.io.write_elem(out_file, "/", ad.io.read_elem(source))
+        ad.io.write_elem(out_file, "/", _read_any(target))
+
+
+def _read_any(path: Path):
+    return ad.read_h5ad(path) if path.suffix == ".h5ad" else ad.read_zarr(path)
 
 
 def _same(a, b) -> bool:
@@ -118,6 +121,14 @@ def _is_eager(adata) -> bool:
 def _has_sparse_arrays(adata) -> bool:
     values = [adata.X, *adata.layers.values(), *adata.obsm.values(), *adata.varm.values()]
     return any(isinstance(v, sparse.sparray) for v in values)
+
+
+def _with_wide_indices(adata, expected):
+    """Of sparse arrays scipy keeps indices of 64 bits, of matrices (as files hold them) it does not."""
+    wanted = getattr(getattr(expected.X, "indices", None), "dtype", None)
+    if isinstance(adata.X, sparse.sparray) and wanted == "int64":
+        adata.X.indices, adata.X.indptr = adata.X.indices.astype(wanted), adata.X.indptr.astype(wanted)
+    return adata
 
 
 def concat(adatas, **arguments):
@@ -165,6 +176,6 @@ def concat(adatas, **arguments):
         CALLS["concat replaced"] += 1
         # Files do not tell scipy's sparse arrays from its matrices; the reader is told.
         with ad.settings.override(use_sparse_array_on_read=any(map(_has_sparse_arrays, listed))):
-            return _read(directory / "out.h5ad")
+            return _with_wide_indices(_read(directory / "out.h5ad"), expected)
 
 

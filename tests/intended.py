@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from unittest import mock
 
@@ -27,14 +28,14 @@ RULES = {
     "mixed-kinds": "a column that mixes kinds is strings",
     "bools-missing": "a column of bools that a merge reindexed is a nullable-boolean",
     "nullable-float": "nullable integers with floats are floats with NaN",
-    "dense-bool-filled": "a dense array of bools that is filled is float64",
+    "dense-bool-filled": "a dense array of bools that is filled is float64, or complex128 among complex numbers",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
     "awkward-between": "an input without an awkward array stands between unlike ones: None",
     "awkward-refused": "where awkward itself fails on an element, its entries stand one after another",
     "raw-without-rows": "an input without rows keeps its raw, which anndata forgets when it reads zarr",
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
-    "unlike-unequal": "an array and an awkward array under one key of a merge are not equal",
+    "unlike-unequal": "an array and an awkward array, or dicts beside what is none, are not equal in a merge",
     "big-endian": "big-endian numbers are numbers like all others",
     "half-sparse": "float16 among sparse matrices is float32",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
@@ -182,11 +183,18 @@ def _no_nullables_with_halves(adatas, options, rules: set[str]) -> None:
         for column in {c for frame in group for c in frame.columns}:
             having = [frame for frame in group if column in frame.columns]
             nullable = [f for f in having if isinstance(f[column].dtype, pd.core.arrays.integer.IntegerDtype)]
-            if nullable and any(f[column].dtype == np.float16 for f in having):
+            if nullable and any(f[column].dtype == np.float16 for f in having) and _are_floats_beside_floats(having, column):
                 rules.add("nullable-float")
                 for frame in nullable:
                     dtype = np.result_type(np.float16, frame[column].dtype.numpy_dtype)
                     frame[column] = frame[column].to_numpy(dtype=dtype, na_value=np.nan)
+
+
+def _are_floats_beside_floats(frames, column: str) -> bool:
+    """Whether a column would be numbers, if its halves were any other floats."""
+    parts = [frame[[column]].reset_index(drop=True) for frame in frames]
+    parts = [p.astype(np.float32) if p[column].dtype == np.float16 else p for p in parts]
+    return pd.api.types.is_numeric_dtype(pd.concat(parts, ignore_index=True)[column].dtype)
 
 
 def _native(value, rules: set[str]):
@@ -259,6 +267,26 @@ def _rename(adata: ad.AnnData, axis: str, names: pd.Index) -> None:
         frame.index = names
 
 
+def _is_unknown(layout) -> bool:
+    """Whether there are nothing but missing values of unknown type, as anndata puts for an absent array."""
+    return layout.is_option and layout.content.is_unknown
+
+
+def _missing_between_unlike(arrays, missing) -> bool:
+    """Whether missing values stand between arrays that awkward would not merge without them. They
+    merge with everything, so that awkward fails, or takes text for the numbers of its bytes."""
+    previous, between = None, False
+    for array, lacks in zip(arrays, missing, strict=True):
+        if lacks:
+            between = True
+            continue
+        layout = ak.to_layout(array)
+        if between and previous is not None and not ak._do.mergeable(previous, layout):
+            return True
+        previous, between = layout, False
+    return False
+
+
 @contextlib.contextmanager
 def _awkward_mended(rules: set[str]):
     """anndata puts the last entry where a name is missing (it indexes with -1); None is meant. It
@@ -277,6 +305,13 @@ def _awkward_mended(rules: set[str]):
     def equal(a, b) -> bool:
         try:
             return compare(a, b)
+        except ValueError:
+            # Dicts are merged key by key where all are dicts. Beside something else they are
+            # compared as a whole, which Python cannot do when they hold arrays.
+            if not (isinstance(a, Mapping) and isinstance(b, Mapping)):
+                raise
+            rules.add("unlike-unequal")
+            return False
         except AttributeError:
             # An awkward array has no shape, for which anndata asks nevertheless.
             if isinstance(a, ak.Array) == isinstance(b, ak.Array):
@@ -287,12 +322,9 @@ def _awkward_mended(rules: set[str]):
     join = ak.concatenate
 
     def concatenate(arrays, axis=0, **arguments):
-        try:
+        missing = [_is_unknown(ak.to_layout(a)) for a in arrays]
+        if axis != 0 or not _missing_between_unlike(arrays, missing):
             return join(arrays, axis=axis, **arguments)
-        except AssertionError:
-            missing = [all(entry is None for entry in ak.to_list(a)) for a in arrays]
-            if axis != 0 or not any(missing):
-                raise
         present = join([a for a, lacks in zip(arrays, missing, strict=True) if not lacks], axis=0)
         places, at = [], 0
         for array, lacks in zip(arrays, missing, strict=True):
@@ -376,7 +408,8 @@ def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
 def _dense(array: np.ndarray, rules: set[str]) -> np.ndarray:
     if array.size and array.dtype == object and not any(isinstance(v, str) for v in array.ravel()):
         rules.add("dense-bool-filled")
-        return array.astype(np.float64)
+        is_complex = any(isinstance(v, (complex, np.complexfloating)) for v in array.ravel())
+        return array.astype(np.complex128 if is_complex else np.float64)
     return array
 
 

@@ -199,6 +199,20 @@ def test_merged_text_without_rows_or_columns(tmp_path, strategy, rows, width):
     check(tmp_path, inputs, join="inner", merge=strategy)
 
 
+@pytest.mark.parametrize("width", [0, 1])
+@pytest.mark.parametrize("kind", [np.array, sparse.csr_matrix])
+@pytest.mark.parametrize("first", ["bool", "float64"])
+def test_merged_booleans_that_are_filled_are_no_numbers(tmp_path, first, kind, width):
+    """They become objects, and are equal to booleans that are filled alike, but to no numbers."""
+    ones = np.ones((2, width))
+    values = [ones.astype(bool), kind(ones)] if first == "bool" else [kind(ones), ones.astype(bool)]
+    for i, (left, right) in enumerate([values, [values[0], values[0]]]):
+        (tmp_path / str(i)).mkdir()
+        adatas = [thing(2, "ab", "s", varm={"k": left}), thing(1, "ab", "t", varm={"k": right}), thing(1, "abc", "u")]
+        for strategy in ("same", "unique"):
+            check(tmp_path / str(i), adatas, join="outer", merge=strategy)
+
+
 @pytest.mark.parametrize("where", ["uns/m", "uns/deep/m"])
 def test_damage_in_uns_is_named(tmp_path, where):
     matrix = sparse.csr_matrix(np.eye(2))

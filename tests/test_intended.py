@@ -85,11 +85,12 @@ def test_nullable_float(tmp_path):
     assert out.obs["n"].dtype == np.float64
 
 
-def test_dense_bool_filled(tmp_path):
+@pytest.mark.parametrize("dtype", ["bool", "complex64"])
+def test_dense_bool_filled(tmp_path, dtype):
     a = ad.AnnData(np.array([[True, False]]), obs=pd.DataFrame(index=["x"]), var=pd.DataFrame(index=["a", "b"]))
-    b = ad.AnnData(np.array([[True, False]]), obs=pd.DataFrame(index=["y"]), var=pd.DataFrame(index=["b", "c"]))
+    b = ad.AnnData(np.array([[True, False]]).astype(dtype), obs=pd.DataFrame(index=["y"]), var=pd.DataFrame(index=["b", "c"]))
     out = merged(tmp_path, [a, b], {"join": "outer"}, "dense-bool-filled", warn="X")
-    assert out.X.dtype == np.float64
+    assert out.X.dtype == (np.float64 if dtype == "bool" else np.complex128)
 
 
 def test_text_filled(tmp_path):
@@ -119,6 +120,28 @@ def test_awkward_between(tmp_path):
     c.obsm["awk"] = ak.Array([[1, 2]] * c.n_obs)
     out = merged(tmp_path, [a, b, c], {"join": "outer"}, "awkward-between")
     assert ak.to_list(out.obsm["awk"]) == [1.5] * a.n_obs + [None] * b.n_obs + [[1, 2]] * c.n_obs
+
+
+UNLIKE = {
+    "flat": ak.Array([1.5, 2.5]),
+    "pairs": ak.Array(np.array([[1.0, 2.0], [3.0, 4.0]])),
+    "lists": ak.Array([[1, 2], []]),
+    "nested": ak.Array([[[1, 2], []], [[65]]]),
+    "text": ak.Array([["ab", "é"], []]),
+    "records": ak.Array([{"a": 1}, {"a": 2}]),
+}
+
+
+@pytest.mark.parametrize("left", UNLIKE)
+@pytest.mark.parametrize("right", UNLIKE)
+def test_awkward_between_any(tmp_path, left, right):
+    """The types stay what they are, also those of inputs without rows, and text is never numbers."""
+    a, b, c, d = (small(i, n=2) for i in range(4))
+    a.obsm["awk"], d.obsm["awk"] = UNLIKE[left], UNLIKE[right]
+    c = c[:0].copy()
+    c.obsm["awk"] = UNLIKE[left][:0]
+    out = merged(tmp_path, [a, b, c, d], {"join": "outer"}, None)
+    assert ak.to_list(out.obsm["awk"]) == ak.to_list(UNLIKE[left]) + [None] * 2 + ak.to_list(UNLIKE[right])
 
 
 def test_awkward_refused(tmp_path):
@@ -151,6 +174,16 @@ def test_unlike_unequal(tmp_path):
     b.varm["k"] = np.ones((4, 1))
     out = merged(tmp_path, [a, b], {"merge": "unique"}, "unlike-unequal")
     assert "k" not in out.varm
+
+
+@pytest.mark.parametrize("strategy", ["same", "unique"])
+def test_unlike_unequal_dicts(tmp_path, strategy):
+    a, b, c = small(0), small(1), small(2)
+    a.uns = {"k": {"x": np.arange(2)}, "n": 1}
+    b.uns = {"k": {"x": np.arange(2)}, "n": 1}
+    c.uns = {"k": "text", "n": 1}
+    out = merged(tmp_path, [a, b, c], {"uns_merge": strategy}, "unlike-unequal")
+    assert dict(out.uns) == {"n": 1}
 
 
 def test_raw_without_rows(tmp_path):

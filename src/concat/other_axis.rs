@@ -40,6 +40,15 @@ struct Value<'v> {
     indexer: &'v Indexer,
 }
 
+impl Value<'_> {
+    /// Whether pandas makes an object array of it, which is like no array of numbers: booleans
+    /// among which some are missing. (What has no rows is filled anew, with numbers.)
+    fn becomes_objects(self) -> bool {
+        let is_bool = matches!(self.elem, Elem::Dense(array) if array.dtype() == DType::Bool);
+        is_bool && self.indexer.introduces() && self.indexer.source_len() > 0
+    }
+}
+
 /// How many leading axes of an element are the other axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aligned {
@@ -128,6 +137,7 @@ impl Planner<'_> {
             let path = format!("{group}/{key}");
             let origin = |value: Value<'_>| self.sources[value.input].origin(self.at(&path));
             let same = |a: Value<'_>, b: Value<'_>| match (a.elem, b.elem) {
+                _ if a.becomes_objects() != b.becomes_objects() => Ok(false),
                 (Elem::Sparse(x), Elem::Sparse(y)) => {
                     let x = realign_sparse(x, a.indexer, aligned, origin(a))?;
                     let y = realign_sparse(y, b.indexer, aligned, origin(b))?;

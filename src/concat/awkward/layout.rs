@@ -83,6 +83,11 @@ impl Content {
         matches!(self.layout, Layout::Option { .. })
     }
 
+    /// Whether there is nothing but missing values of unknown type.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(&self.layout, Layout::Option { content, .. } if content.is_empty_type())
+    }
+
     pub(super) fn is_union(&self) -> bool {
         matches!(self.layout, Layout::Union { .. })
     }

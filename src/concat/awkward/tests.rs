@@ -111,6 +111,58 @@ fn strings(list: &[&str]) -> Awkward {
     Awkward { len: list.len() as u64, form: form.to_owned(), buffers: buffers.into() }
 }
 
+/// `type` as awkward writes it, of what the tests need.
+fn type_of(content: &Content) -> String {
+    match &content.layout {
+        layout::Layout::Numpy { dtype, .. } => dtype.name().to_owned(),
+        layout::Layout::List { .. } if content.params.contains_key("__array__") => "string".into(),
+        layout::Layout::List { content, .. } => format!("var * {}", type_of(content)),
+        layout::Layout::Regular { size, content, .. } => format!("{size} * {}", type_of(content)),
+        layout::Layout::Option { content, .. } => format!("option[{}]", type_of(content)),
+        layout::Layout::Union { contents, .. } => {
+            format!("union[{}]", contents.iter().map(type_of).collect::<Vec<_>>().join(", "))
+        }
+        layout => panic!("{layout:?}"),
+    }
+}
+
+fn numbers(form: &str, offsets: &[i64], numbers: &[i64], len: u64) -> Awkward {
+    let buffers = [
+        ("node0-offsets".to_owned(), line(DType::I64, offsets)),
+        ("node1-data".to_owned(), line(DType::I64, numbers)),
+    ];
+    let content = r#"{"class": "NumpyArray", "primitive": "int64", "inner_shape": [],
+        "form_key": "node1"}"#;
+    let form = format!(r#"{{{form}, "content": {content}, "form_key": "node0"}}"#);
+    Awkward { len, form, buffers: buffers.into() }
+}
+
+#[test]
+fn missing_values_between_unlike_arrays_change_nothing_about_these() {
+    let pairs = numbers(r#""class": "RegularArray", "size": 2"#, &[], &[1, 2, 3, 4], 2);
+    let lists = numbers(r#""class": "ListOffsetArray", "offsets": "i64""#, &[0], &[], 0);
+    let text = strings(&["ab"]);
+    let merged = |parts: &[AwkwardPart<'_>]| {
+        read::read(&concat_awkward(parts, Fields::Own).unwrap()).unwrap()
+    };
+    let missing = AwkwardPart::Missing;
+    let [pairs, lists, text] = [&pairs, &lists, &text].map(AwkwardPart::Present);
+    let array = merged(&[pairs, missing(1), text]);
+    assert_eq!(type_of(&array), "union[option[2 * int64], option[string]]");
+    let layout::Layout::Union { tags, .. } = &array.layout else { panic!("{array:?}") };
+    assert_eq!(tags, &[0, 0, 0, 1]);
+    // Lists without rows are a type nevertheless, and what awkward finds mergeable stays so.
+    let array = merged(&[pairs, missing(2), lists, missing(1), text, missing(0)]);
+    assert_eq!(type_of(&array), "union[option[var * int64], option[string]]");
+    // With nothing unlike around them, regular lists before missing values lose their size.
+    assert_eq!(type_of(&merged(&[pairs, missing(1)])), "option[var * int64]");
+    assert_eq!(type_of(&merged(&[missing(1), pairs])), "option[2 * int64]");
+    assert_eq!(
+        type_of(&merged(&[pairs, text, missing(1)])),
+        "union[option[2 * int64], option[string]]"
+    );
+}
+
 #[test]
 fn arrays_of_one_form_are_stacked_lazily() {
     let (left, right) = (strings(&["a", "", "bc"]), strings(&["d"]));

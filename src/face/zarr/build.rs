@@ -160,6 +160,14 @@ impl Builder {
         }
     }
 
+    /// How arrays are cut: version 2 has no shards.
+    fn geometry(&self) -> super::Geometry {
+        match self.options.format {
+            ZarrFormat::V2 => super::Geometry { shard_bytes: None, ..self.options.geometry },
+            ZarrFormat::V3 => self.options.geometry,
+        }
+    }
+
     fn fixed(
         &mut self,
         path: &str,
@@ -167,11 +175,7 @@ impl Builder {
         attrs: &Attrs,
     ) -> Result<usize, FaceError> {
         let (dtype, shape) = (array.dtype(), array.shape());
-        let geometry = match self.options.format {
-            ZarrFormat::V2 => super::Geometry { shard_bytes: None, ..self.options.geometry },
-            ZarrFormat::V3 => self.options.geometry,
-        };
-        let cut = geometry.cut(shape, dtype.size_bytes());
+        let cut = self.geometry().cut(shape, dtype.size_bytes());
         let meta = ArrayMeta { shape, cut: &cut, elements: Elements::Fixed(dtype), attrs };
         let chunks = ChunkTree::new(path, shape, &cut.file, self.options.format)?;
         let meta = self.array_meta(path, &meta)?;
@@ -185,16 +189,16 @@ impl Builder {
 
     fn text(&mut self, path: &str, text: &SharedText, attrs: &Attrs) -> Result<usize, FaceError> {
         let shape = text.shape();
-        let file = self.options.geometry.cut_text(shape);
-        let chunk_len = file.iter().try_fold(1u64, |product, &n| product.checked_mul(n));
+        let cut = self.geometry().cut_text(shape);
+        let chunk_len = cut.file.iter().try_fold(1u64, |product, &n| product.checked_mul(n));
         let chunk_len = chunk_len.filter(|&n| n <= u64::from(u32::MAX)).ok_or_else(|| {
             unpresentable(path, "rows of more strings than one chunk can hold".to_owned())
         })?;
-        let cut = Cut { file, inner: None };
         let meta = ArrayMeta { shape, cut: &cut, elements: Elements::Text, attrs };
         let chunks = ChunkTree::new(path, shape, &cut.file, self.options.format)?;
         let meta = self.array_meta(path, &meta)?;
-        Ok(self.push(meta, chunks, Body::Text { text: Arc::clone(text), chunk_len }))
+        let (text, is_shard) = (Arc::clone(text), cut.inner.is_some());
+        Ok(self.push(meta, chunks, Body::Text { text, chunk_len, is_shard }))
     }
 
     /// Records are in memory and small: one chunk.

@@ -64,25 +64,25 @@ impl Geometry {
         };
         let chunk_bytes = chunk.iter().product::<u64>() * element_bytes;
         let shard_bytes = shard_bytes.get().min(MAX_CHUNK_BYTES);
-        let in_shard = (shard_bytes / chunk_bytes).min(shape[0].max(1).div_ceil(chunk[0]));
-        if in_shard < 2 {
-            return Cut { file: chunk, inner: None };
-        }
+        // Shards of one chunk, too: readers may ask that every array has shards, as anndata's tests do.
+        let in_shard = (shard_bytes / chunk_bytes).min(shape[0].div_ceil(chunk[0])).max(1);
         let mut file = chunk.clone();
         file[0] *= in_shard;
         Cut { file, inner: Some(chunk) }
     }
 
-    /// How an array of text is cut: along its first axis only, so that a chunk is one run.
+    /// How an array of text is cut: along its first axis only, so that a chunk is one run. A shard
+    /// holds one chunk, for the places of others would only be known when all are made.
     #[must_use]
-    pub fn cut_text(&self, shape: &[u64]) -> Dims {
+    pub fn cut_text(&self, shape: &[u64]) -> Cut {
         let mut chunk: Dims = shape.iter().map(|&n| n.max(1)).collect();
         if let Some((rows, inner)) = chunk.split_first_mut() {
             let row_elems = inner.iter().fold(1u64, |product, &n| product.saturating_mul(n));
             let elems = self.elems.map_or(MAX_TEXT_ELEMS, |n| n.get().min(MAX_TEXT_ELEMS));
             *rows = (*rows).min(elems / row_elems).max(1);
         }
-        chunk
+        let is_sharded = self.shard_bytes.is_some() && !shape.is_empty();
+        Cut { inner: is_sharded.then(|| chunk.clone()), file: chunk }
     }
 }
 
@@ -124,14 +124,26 @@ mod tests {
             Geometry { rows: NonZeroU64::new(10), elems: NonZeroU64::new(100), shard_bytes: None };
         assert_eq!(cut(geometry, &[1000, 50]), (vec![10, 50], None));
         assert_eq!(cut(geometry, &[1000]), (vec![100], None));
-        assert_eq!(geometry.cut_text(&[1000, 7]).to_vec(), [14, 7]);
-        assert_eq!(geometry.cut_text(&[1000, 700]).to_vec(), [1, 700]);
+        assert_eq!(geometry.cut_text(&[1000, 7]).file.to_vec(), [14, 7]);
+        assert_eq!(geometry.cut_text(&[1000, 700]).file.to_vec(), [1, 700]);
     }
 
     #[test]
     fn shards_are_multiples_of_their_chunks() {
         let geometry = Geometry { shard_bytes: NonZeroU64::new(1 << 20), ..Geometry::default() };
         assert_eq!(cut(geometry, &[1 << 24]), (vec![4 << 16], Some(vec![1 << 16])));
-        assert_eq!(cut(geometry, &[100]), (vec![100], None));
+    }
+
+    #[test]
+    fn every_array_has_shards_when_they_are_asked_for() {
+        let geometry = Geometry { shard_bytes: NonZeroU64::new(1 << 10), ..Geometry::default() };
+        assert_eq!(cut(geometry, &[100]), (vec![100], Some(vec![100])));
+        assert_eq!(cut(geometry, &[0]), (vec![1], Some(vec![1])));
+        assert_eq!(cut(geometry, &[0, 3]), (vec![1, 3], Some(vec![1, 3])));
+        // A chunk that is larger than the shard which was asked for.
+        assert_eq!(cut(geometry, &[1 << 20]), (vec![1 << 16], Some(vec![1 << 16])));
+        assert_eq!(cut(geometry, &[]), (vec![], None));
+        let text = |shape| geometry.cut_text(shape).inner.map(|inner| inner.to_vec());
+        assert_eq!((text(&[5]), text(&[0]), text(&[])), (Some(vec![5]), Some(vec![1]), None));
     }
 }

@@ -97,8 +97,8 @@ enum Body {
     Blocks { array: SharedArray, file: Dims },
     /// A shard of blocks a file.
     Shards { array: SharedArray, file: Dims, inner: Dims },
-    /// A run of strings a file, of so many strings.
-    Text { text: SharedText, chunk_len: u64 },
+    /// A run of strings a file, of so many strings; the only chunk of a shard, perhaps.
+    Text { text: SharedText, chunk_len: u64, is_shard: bool },
     /// One file of these bytes, or none.
     Literal(Arc<[u8]>),
 }
@@ -198,9 +198,9 @@ impl ZarrFace {
         if let (EntryKind::File { len_bytes: len @ None }, Place::Chunk(chunk)) =
             (&mut entry.kind, place)
             && let Content::Array(array) = &self.nodes[index].content
-            && let Body::Text { text, chunk_len } = &array.body
+            && let Some(bytes) = self.text_chunk(entry.id, &array.body, chunk)?
         {
-            *len = Some(self.text_chunk(entry.id, text, *chunk_len, chunk)?.len() as u64);
+            *len = Some(bytes.len() as u64);
         }
         Ok(entry)
     }
@@ -219,14 +219,23 @@ impl ZarrFace {
         }
     }
 
+    /// The file of a run of strings; nothing for other arrays.
     fn text_chunk(
         &self,
         id: EntryId,
-        text: &SharedText,
-        chunk_len: u64,
+        body: &Body,
         chunk: u64,
-    ) -> Result<Arc<[u8]>, ReadError> {
-        self.text.get(id, || text::encode(&**text, chunk * chunk_len, chunk_len))
+    ) -> Result<Option<Arc<[u8]>>, ReadError> {
+        let Body::Text { text, chunk_len, is_shard } = body else { return Ok(None) };
+        let bytes = self.text.get(id, || {
+            let mut bytes = text::encode(&**text, chunk * chunk_len, *chunk_len)?;
+            if *is_shard {
+                let index = shard::encode_index(&[(0, bytes.len() as u64)]);
+                bytes.extend_from_slice(&index);
+            }
+            Ok(bytes)
+        })?;
+        Ok(Some(bytes))
     }
 
     fn read_chunk(
@@ -258,9 +267,9 @@ impl ZarrFace {
                 shard.read_at(at, &mut out[..len])?;
                 Ok(len)
             }
-            Body::Text { text, chunk_len } => {
-                let bytes = self.text_chunk(id, text, *chunk_len, chunk)?;
-                Ok(copy(&bytes, at, out))
+            Body::Text { .. } => {
+                let bytes = self.text_chunk(id, &array.body, chunk)?;
+                Ok(bytes.map_or(0, |bytes| copy(&bytes, at, out)))
             }
             Body::Literal(bytes) => Ok(copy(bytes, at, out)),
         }

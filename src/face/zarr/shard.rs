@@ -85,7 +85,7 @@ impl<'a> Shard<'a> {
     fn index(&self) -> Vec<u8> {
         let num: u64 = self.grid.iter().product();
         let chunk_bytes = self.chunk_bytes();
-        let mut index = Vec::with_capacity(num as usize * 16 + 4);
+        let mut entries = Vec::with_capacity(num as usize);
         for n in 0..num {
             let (mut rest, mut place, mut stride, mut is_stored) = (n, 0, 1, true);
             for d in (0..self.grid.len()).rev() {
@@ -95,16 +95,24 @@ impl<'a> Shard<'a> {
                 place += at * stride;
                 stride *= self.stored[d];
             }
-            let entry = if is_stored {
+            entries.push(if is_stored {
                 (place * chunk_bytes, chunk_bytes)
             } else {
                 (NOT_STORED, NOT_STORED)
-            };
-            index.extend_from_slice(&entry.0.to_le_bytes());
-            index.extend_from_slice(&entry.1.to_le_bytes());
+            });
         }
-        let checksum = crc32c::crc32c(&index);
-        index.extend_from_slice(&checksum.to_le_bytes());
-        index
+        encode_index(&entries)
     }
+}
+
+/// What stands at the end of a shard: where each chunk begins and how long it is, in bytes.
+pub fn encode_index(entries: &[(u64, u64)]) -> Vec<u8> {
+    let mut index = Vec::with_capacity(entries.len() * 16 + 4);
+    for (start, len) in entries {
+        index.extend_from_slice(&start.to_le_bytes());
+        index.extend_from_slice(&len.to_le_bytes());
+    }
+    let checksum = crc32c::crc32c(&index);
+    index.extend_from_slice(&checksum.to_le_bytes());
+    index
 }
