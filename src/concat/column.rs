@@ -100,36 +100,36 @@ pub(super) fn concat_column(
     {
         outcome = Outcome { ty: ColumnType::Masked(DType::Bool), by_way_of: None, blank };
     }
-    let builder = Builder { shares, outcome: &outcome };
-    match &outcome.ty {
-        ColumnType::Number(dtype) => Ok(Elem::Dense(builder.numbers(*dtype)?)),
-        ColumnType::Masked(dtype) if dtype.kind() == Kind::Float => {
-            notices.push(Notice::NullableBecomesFloat { element: path.to_owned() });
-            Ok(Elem::Dense(builder.numbers(*dtype)?))
-        }
-        ColumnType::Masked(dtype) => Ok(Elem::Nullable(Nullable {
-            values: Box::new(Elem::Dense(builder.numbers(*dtype)?)),
-            mask: builder.mask(),
-        })),
-        ColumnType::Category(category) => {
-            if category.categories.dtype().is_none() && category.categories.len() > 0 {
-                notices.extend(mixture(shares, path));
-            }
-            builder.categorical(category)
-        }
-        ColumnType::Str => Ok(Elem::Nullable(Nullable {
-            values: Box::new(Elem::Text(builder.text()?)),
-            mask: builder.mask(),
-        })),
-        ColumnType::Object => {
-            notices.extend(mixture(shares, path));
-            let values = Elem::Text(builder.text()?);
-            if !builder.has_missing()? {
-                return Ok(values);
-            }
-            Ok(Elem::Nullable(Nullable { values: Box::new(values), mask: builder.mask() }))
+    let told = notices.len();
+    let column = Builder { shares, outcome: &outcome }.column(path, notices)?;
+    if notices.len() == told
+        && let Some(notice) = conversion(shares, &outcome, path)
+    {
+        notice.tell(notices);
+    }
+    Ok(column)
+}
+
+/// The notice of a column that becomes of another kind in some share.
+fn conversion(shares: &[Share<'_>], outcome: &Outcome, path: &str) -> Option<Notice> {
+    let mut from: Vec<String> = Vec::new();
+    let mut is_converted = false;
+    for (share, &blank) in shares.iter().zip(&outcome.blank) {
+        let Some(column) = share.column.as_ref().filter(|_| !blank && share.len > 0) else {
+            continue;
+        };
+        is_converted |= !column.own.is_akin(&outcome.ty);
+        let kind = column.own.describe();
+        if !from.contains(&kind) {
+            from.push(kind);
         }
     }
+    is_converted.then(|| Notice::ColumnsConverted {
+        elements: vec![path.to_owned()],
+        from,
+        to: outcome.ty.describe(),
+        missing: shares.iter().any(|share| share.column.is_none()),
+    })
 }
 
 /// Which shares of an `object` column count as missing, if all its values are booleans and there are
@@ -192,6 +192,39 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// The column in the dtype of the outcome.
+    fn column(&self, path: &str, notices: &mut Vec<Notice>) -> Result<Elem, ReadError> {
+        match &self.outcome.ty {
+            ColumnType::Number(dtype) => Ok(Elem::Dense(self.numbers(*dtype)?)),
+            ColumnType::Masked(dtype) if dtype.kind() == Kind::Float => {
+                notices.push(Notice::NullableBecomesFloat { element: path.to_owned() });
+                Ok(Elem::Dense(self.numbers(*dtype)?))
+            }
+            ColumnType::Masked(dtype) => Ok(Elem::Nullable(Nullable {
+                values: Box::new(Elem::Dense(self.numbers(*dtype)?)),
+                mask: self.mask(),
+            })),
+            ColumnType::Category(category) => {
+                if category.categories.dtype().is_none() && category.categories.len() > 0 {
+                    notices.extend(mixture(self.shares, path));
+                }
+                self.categorical(category)
+            }
+            ColumnType::Str => Ok(Elem::Nullable(Nullable {
+                values: Box::new(Elem::Text(self.text()?)),
+                mask: self.mask(),
+            })),
+            ColumnType::Object => {
+                notices.extend(mixture(self.shares, path));
+                let values = Elem::Text(self.text()?);
+                if !self.has_missing()? {
+                    return Ok(values);
+                }
+                Ok(Elem::Nullable(Nullable { values: Box::new(values), mask: self.mask() }))
+            }
+        }
+    }
+
     /// Each share's column, or its length where it has none or is replaced by missing values.
     fn each<T>(
         &self,

@@ -81,10 +81,26 @@ impl ColumnType {
             Self::Number(dtype) => dtype.name().to_owned(),
             Self::Object | Self::Str => "strings".to_owned(),
             Self::Masked(dtype) => format!("nullable {dtype}"),
-            Self::Category(category) => match category.categories.dtype() {
-                Some(dtype) => format!("categories of {dtype}"),
-                None => "categories of strings".to_owned(),
-            },
+            Self::Category(category) => {
+                let ordered = if category.ordered { "ordered " } else { "" };
+                match category.categories.dtype() {
+                    Some(dtype) => format!("{ordered}categories of {dtype}"),
+                    None => format!("{ordered}categories of strings"),
+                }
+            }
+        }
+    }
+
+    /// Whether a person takes both for the same kind of thing, of whatever size.
+    pub fn is_akin(&self, other: &Self) -> bool {
+        let is_integer = |dtype: &DType| dtype.is_integer();
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) | (Self::Masked(a), Self::Masked(b)) => {
+                a.kind() == b.kind() || (is_integer(a) && is_integer(b))
+            }
+            (Self::Object | Self::Str, Self::Object | Self::Str) => true,
+            (Self::Category(a), Self::Category(b)) => a.ordered == b.ordered,
+            _ => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Frames one below the other: `pd.concat(unify_dtypes(frames), join, ignore_index=True)`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
@@ -48,6 +48,7 @@ pub(super) fn concat_columns(
         }
     }
     let names = join_columns(&frames, join);
+    tell_dropped(&frames, &names, path, notices);
     let blocks: Vec<Vec<Block>> = frames.iter().map(|frame| frame.blocks(&names)).collect();
 
     let mut columns = IndexMap::with_capacity(names.len());
@@ -187,6 +188,21 @@ fn join_columns<'a>(frames: &[TypedFrame<'a>], join: Join) -> Vec<&'a str> {
             }
             names.into_iter().collect()
         }
+    }
+}
+
+/// Tells which columns an inner join drops.
+fn tell_dropped(frames: &[TypedFrame<'_>], names: &[&str], path: &str, notices: &mut Vec<Notice>) {
+    let kept: HashSet<&str> = names.iter().copied().collect();
+    let all: IndexSet<&str> =
+        frames.iter().flat_map(|frame| frame.columns.keys().copied()).collect();
+    let elements: Vec<String> = all
+        .into_iter()
+        .filter(|name| !kept.contains(name))
+        .map(|name| format!("{path}/{name}"))
+        .collect();
+    if !elements.is_empty() {
+        Notice::NotInAll { elements }.tell(notices);
     }
 }
 

@@ -15,15 +15,23 @@ use super::options::{Axis, Join};
 use super::sparse::{Axis as MatrixAxis, PartSource, SparsePart, plan_pairwise};
 
 impl Planner<'_> {
-    /// The keys of a result, and each input's element under them.
+    /// The keys of a result, and each input's element under them. What an inner join drops of
+    /// `group` is told.
     fn joined_elements<'m>(
-        &self,
+        &mut self,
         mappings: &[&'m Mapping],
+        group: &str,
     ) -> Vec<(&'m str, Vec<Option<&'m Elem>>)> {
+        let all = union_keys(mappings);
         let keys = match self.options.join {
             Join::Inner => intersect_keys(mappings),
-            Join::Outer => union_keys(mappings),
+            Join::Outer => all.clone(),
         };
+        let dropped = all.into_iter().filter(|key| !keys.contains(key));
+        let elements: Vec<String> = dropped.map(|key| self.at(&format!("{group}/{key}"))).collect();
+        if !elements.is_empty() {
+            Notice::NotInAll { elements }.tell(&mut self.notices);
+        }
         keys.into_iter()
             .map(|key| (key, mappings.iter().map(|mapping| mapping.get(key)).collect()))
             .collect()
@@ -58,7 +66,7 @@ impl Planner<'_> {
         let sources = self.sources;
         let mappings: Vec<&Mapping> = sources.iter().map(|source| &source.adata.layers).collect();
         let mut out = Mapping::new();
-        for (key, elems) in self.joined_elements(&mappings) {
+        for (key, elems) in self.joined_elements(&mappings, "layers") {
             if let Some(elem) = self.concat_matrix(&elems, indexers, &format!("layers/{key}"))? {
                 out.insert(key.to_owned(), elem);
             }
@@ -92,7 +100,7 @@ impl Planner<'_> {
         let mappings: Vec<&Mapping> =
             sources.iter().map(|source| axis.mapping(&source.adata)).collect();
         let mut out = Mapping::new();
-        for (key, elems) in self.joined_elements(&mappings) {
+        for (key, elems) in self.joined_elements(&mappings, axis.mapping_name()) {
             let path = format!("{}/{key}", axis.mapping_name());
             if let Some(elem) = self.concat_aligned(&elems, index, &path)? {
                 out.insert(key.to_owned(), elem);
@@ -126,6 +134,10 @@ impl Planner<'_> {
         if present().any(|elem| Kind::of(elem) == Kind::Awkward) {
             self.reject_mixture(&shares, path, |kind| kind == Kind::Awkward)?;
             return self.concat_awkward(&shares, path).map(Some);
+        }
+        if let Some(cut) = shares.iter().find(|share| share.other.num_dropped() > 0) {
+            let kept = cut.other.target_len();
+            self.notices.push(Notice::ColumnsCut { element: self.at(path), kept });
         }
         self.concat_arrays(&shares, MatrixAxis::Rows, path)
     }
@@ -187,7 +199,7 @@ impl Planner<'_> {
         let mappings: Vec<&Mapping> =
             sources.iter().map(|source| axis.pairwise(&source.adata)).collect();
         let mut out = Mapping::new();
-        for (key, elems) in self.joined_elements(&mappings) {
+        for (key, elems) in self.joined_elements(&mappings, axis.pairwise_name()) {
             let path = format!("{}/{key}", axis.pairwise_name());
             let Some(parts) = self.pairwise_parts(axis, &elems, &path) else { continue };
             let sparse = self.add_sparse(plan_pairwise(parts)?, &path)?;

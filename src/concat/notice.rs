@@ -51,6 +51,36 @@ pub enum Notice {
         /// The option that would keep them.
         option: &'static str,
     },
+    /// Elements are not kept, because the join is inner and some inputs lack them.
+    NotInAll {
+        /// Paths of the elements.
+        elements: Vec<String>,
+    },
+    /// Elements are not kept, because the inputs do not agree in what the strategy asks for.
+    NotAgreed {
+        /// Paths of the elements.
+        elements: Vec<String>,
+        /// The strategy, as an option.
+        option: &'static str,
+    },
+    /// An array keeps its first columns only: the join is inner, and some input has no more.
+    ColumnsCut {
+        /// Path of the array.
+        element: String,
+        /// How many are kept.
+        kept: u64,
+    },
+    /// Columns get a type of another kind.
+    ColumnsConverted {
+        /// Paths of the columns.
+        elements: Vec<String>,
+        /// What they are in the inputs.
+        from: Vec<String>,
+        /// What they become.
+        to: String,
+        /// Whether some input lacks them.
+        missing: bool,
+    },
     /// Pairwise elements are not kept.
     PairwiseNotKept {
         /// Paths of the elements.
@@ -84,6 +114,34 @@ pub enum Notice {
         /// Files whose matrix is converted.
         files: Vec<String>,
     },
+}
+
+impl Notice {
+    /// Adds this notice to others. What happens to several elements alike is told once.
+    pub(super) fn tell(self, notices: &mut Vec<Self>) {
+        for known in &mut *notices {
+            match (&self, known) {
+                (Self::NotInAll { elements: more }, Self::NotInAll { elements }) => {
+                    elements.extend_from_slice(more);
+                    return;
+                }
+                (
+                    Self::ColumnsConverted { elements: more, from, to, missing },
+                    Self::ColumnsConverted {
+                        elements,
+                        from: from_too,
+                        to: to_too,
+                        missing: missing_too,
+                    },
+                ) if (from, to, missing) == (&*from_too, &*to_too, &*missing_too) => {
+                    elements.extend_from_slice(more);
+                    return;
+                }
+                _ => {}
+            }
+        }
+        notices.push(self);
+    }
 }
 
 impl fmt::Display for Notice {
@@ -121,6 +179,27 @@ impl fmt::Display for Notice {
                 "not kept: {}\n  hint: {option} same|unique|first|only keeps what agrees",
                 FirstFew(elements)
             ),
+            Self::NotInAll { elements } => write!(
+                f,
+                "not kept, because not every input has them: {}\n  \
+                 hint: --join outer keeps them, filled where they are missing",
+                FirstFew(elements)
+            ),
+            Self::NotAgreed { elements, option } => write!(
+                f,
+                "not kept, because the inputs do not agree in them ({option}): {}",
+                FirstFew(elements)
+            ),
+            Self::ColumnsCut { element, kept } => write!(
+                f,
+                "{element} keeps its first {kept} columns, which every input has\n  \
+                 hint: --join outer keeps all, filled where they are missing"
+            ),
+            Self::ColumnsConverted { elements, from, to, missing } => {
+                let why = if *missing { ", because some inputs lack them" } else { "" };
+                let from = from.join(" with ");
+                write!(f, "columns of {from} become {to}{why}: {}", FirstFew(elements))
+            }
             Self::PairwiseNotKept { elements } => write!(
                 f,
                 "not kept: {}\n  hint: --pairwise keeps them, block-diagonal",

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::anndata::{Elem, Frame, Mapping, Sparse, SparseBody, SparseFormat};
 use crate::array::Filled;
@@ -78,14 +78,14 @@ impl Planner<'_> {
             sources.iter().map(|source| &other.frame(&source.adata).columns).collect();
         let mappings: Vec<&Mapping> =
             sources.iter().map(|source| other.mapping(&source.adata)).collect();
-        let pairwise: Vec<&Mapping> =
+        let pairwises: Vec<&Mapping> =
             sources.iter().map(|source| other.pairwise(&source.adata)).collect();
+        let groups = [
+            (other.name(), &columns),
+            (other.mapping_name(), &mappings),
+            (other.pairwise_name(), &pairwises),
+        ];
         let Some(strategy) = self.options.merge else {
-            let groups = [
-                (other.name(), &columns),
-                (other.mapping_name(), &mappings),
-                (other.pairwise_name(), &pairwise),
-            ];
             let elements: Vec<String> = groups
                 .into_iter()
                 .flat_map(|(group, mappings)| {
@@ -107,14 +107,38 @@ impl Planner<'_> {
                 })
             };
             let chosen = choose(strategy, &values(&columns, key, joined), same)?;
-            let column = chosen.and_then(|value| reindex_column(value.elem, value.indexer));
-            if let Some(column) = column {
-                frame.columns.insert(key.to_owned(), column);
+            let Some(value) = chosen else { continue };
+            match reindex_column(value.elem, value.indexer) {
+                Some(column) => {
+                    frame.columns.insert(key.to_owned(), column);
+                }
+                None => self.notices.push(Notice::LeftOut {
+                    element: path,
+                    reason: "it cannot be aligned to the joined axis".to_owned(),
+                }),
             }
         }
         let mapping = self.merge_aligned(strategy, &mappings, joined, &frame, Aligned::Rows)?;
-        let pairwise = self.merge_aligned(strategy, &pairwise, joined, &frame, Aligned::Both)?;
+        let pairwise = self.merge_aligned(strategy, &pairwises, joined, &frame, Aligned::Both)?;
+        let kept = [&frame.columns, &mapping, &pairwise];
+        let mut elements = Vec::new();
+        for ((group, mappings), kept) in groups.into_iter().zip(kept) {
+            let gone = union_keys(mappings).into_iter().filter(|&key| !kept.contains_key(key));
+            elements.extend(gone.map(|key| self.at(&format!("{group}/{key}"))));
+        }
+        self.tell_disagreement(elements, "--merge");
         Ok(OtherAxis { frame, mapping, pairwise })
+    }
+
+    /// Tells what a strategy does not keep, unless another notice says why.
+    fn tell_disagreement(&mut self, mut elements: Vec<String>, option: &'static str) {
+        elements.retain(|path| {
+            let told = |notice: &Notice| matches!(notice, Notice::LeftOut { element, .. } if element == path);
+            !self.notices.iter().any(told)
+        });
+        if !elements.is_empty() {
+            self.notices.push(Notice::NotAgreed { elements, option });
+        }
     }
 
     fn merge_aligned(
@@ -220,14 +244,38 @@ impl Planner<'_> {
             }
             return Ok(Mapping::new());
         };
+        let all = leaves(&mappings, &self.at("uns"));
         let mappings: Vec<(usize, &Mapping)> = mappings.into_iter().enumerate().collect();
         let sources = self.sources;
         let mut same = |path: &str, (a, x): Nested<'_>, (b, y): Nested<'_>| {
             let origin = |input: usize| sources[input].origin(path.to_owned());
             equal::equal_of((x, &origin(a)), (y, &origin(b))).map_err(|error| error.within(path))
         };
-        Ok(merge_nested(strategy, &mappings, &self.at("uns"), &mut same)?)
+        let merged = merge_nested(strategy, &mappings, &self.at("uns"), &mut same)?;
+        let kept = leaves(&[&merged], &self.at("uns"));
+        self.tell_disagreement(all.difference(&kept).cloned().collect(), "--uns-merge");
+        Ok(merged)
     }
+}
+
+/// The paths of all that nested mappings hold, in order of appearance.
+fn leaves(mappings: &[&Mapping], path: &str) -> IndexSet<String> {
+    fn add(mapping: &Mapping, path: &str, found: &mut IndexSet<String>) {
+        for (key, elem) in mapping {
+            let path = format!("{path}/{key}");
+            match elem {
+                Elem::Dict(inner) => add(inner, &path, found),
+                _ => {
+                    found.insert(path);
+                }
+            }
+        }
+    }
+    let mut found = IndexSet::new();
+    for mapping in mappings {
+        add(mapping, path, &mut found);
+    }
+    found
 }
 
 /// `scipy.sparse.csr_matrix(shape)`.
