@@ -199,6 +199,13 @@ def test_merged_text_without_rows_or_columns(tmp_path, strategy, rows, width):
     check(tmp_path, inputs, join="inner", merge=strategy)
 
 
+@pytest.mark.parametrize("value", [None, True])
+def test_booleans_of_which_none_is_there(tmp_path, value):
+    """Beside numbers without rows they become objects, of which nothing tells that they were booleans."""
+    left = thing(0, "ab", "s", obs={"k": array(dtype="int32")})
+    check(tmp_path, [left, thing(1, "ab", "t", obs={"k": pd.array([value], dtype="boolean")})])
+
+
 @pytest.mark.parametrize("width", [0, 1])
 @pytest.mark.parametrize("kind", [np.array, sparse.csr_matrix])
 @pytest.mark.parametrize("first", ["bool", "float64"])

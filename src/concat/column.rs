@@ -150,7 +150,13 @@ fn blank_among_bools(
     let present = |number: usize, blank: &[bool]| {
         shares[number].column.as_ref().filter(|_| shares[number].len > 0 && !blank[number])
     };
-    if !(0..shares.len()).any(|number| present(number, &blank).is_some_and(is_bool)) {
+    let mut has_bool = false;
+    for number in 0..shares.len() {
+        if let Some(column) = present(number, &blank).filter(|column| is_bool(column)) {
+            has_bool |= !all_missing(column.elem)?;
+        }
+    }
+    if !has_bool {
         return Ok(None);
     }
     for number in 0..shares.len() {
