@@ -8,6 +8,9 @@ import signal
 import subprocess
 import time
 
+import anndata as ad
+import numpy as np
+import pandas as pd
 import pytest
 
 import anncat
@@ -151,6 +154,51 @@ def test_full_disk(pair, tmp_path):
     assert done.returncode == 1, done.stderr
     assert "error: " in done.stderr
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def notices(paths, *options) -> list[dict]:
+    """What `inspect --json` tells about a merge, without the sentences."""
+    told = json.loads(anncat.run("inspect", "--json", *options, *paths).stdout)["notices"]
+    return [{key: value for key, value in notice.items() if key != "message"} for notice in told]
+
+
+def test_what_is_dropped_or_converted_is_told(tmp_path):
+    var = pd.DataFrame({"same": [1, 2], "other": [1, 2]}, index=["g1", "g2"])
+    obs = pd.DataFrame(
+        {"n": [1, 2], "m": [3, 4], "flag": [True, False], "o": pd.Categorical(["x", "y"], ordered=True)}, index=["a", "b"]
+    )
+    x = np.ones((2, 2), dtype=np.float32)
+    first = ad.AnnData(x, obs=obs, var=var, layers={"counts": x}, obsm={"X_pca": np.ones((2, 3))})
+    first.uns = {"deep": {"here": 1, "same": 2}}
+    second = ad.AnnData(
+        x,
+        obs=pd.DataFrame({"o": pd.Categorical(["z", "y"], ordered=True)}, index=["c", "d"]),
+        var=var.assign(other=[1, 3]),
+        obsm={"X_pca": np.ones((2, 2)), "X_umap": np.ones((2, 2))},
+        uns={"deep": {"here": 7, "same": 2}},
+    )
+    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    first.write_h5ad(paths[0]), second.write_h5ad(paths[1])
+
+    def converted(elements, kind, to, missing):
+        return {"notice": "columns-converted", "elements": elements, "from": [kind], "to": to, "missing": missing}
+
+    ordered = converted(["/obs/o"], "ordered categories of strings", "strings", False)
+    dropped = ["/layers/counts", "/obsm/X_umap", "/obs/n", "/obs/m", "/obs/flag"]
+    assert notices(paths, "--merge", "same", "--uns-merge", "same") == [
+        {"notice": "not-in-all", "elements": dropped},
+        {"notice": "columns-cut", "element": "/obsm/X_pca", "kept": 2},
+        ordered,
+        {"notice": "not-agreed", "elements": ["/var/other"], "option": "--merge"},
+        {"notice": "not-agreed", "elements": ["/uns/deep/here"], "option": "--uns-merge"},
+    ]
+    assert notices(paths, "--join", "outer", "--merge", "first", "--uns-merge", "first") == [
+        converted(["/obs/n", "/obs/m"], "int64", "float64", True),
+        converted(["/obs/flag"], "bool", "nullable bool", True),
+        ordered,
+    ]
+    # Nothing is told of inputs that agree.
+    assert notices([paths[0], paths[0]], "--merge", "same", "--uns-merge", "same") == []
 
 
 def test_inspect_json(pair):

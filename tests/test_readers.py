@@ -39,6 +39,18 @@ def test_zarr_python(pair, mnt, expected, version):
 
 
 @pytest.mark.fuse
+@pytest.mark.parametrize("geometry", [(), ("--chunk-elems", 4, "--shard-size", 64)])
+def test_zarrs(pair, mnt, expected, geometry):
+    """A reader that takes byte ranges of chunks, and trusts lengths and indices of shards."""
+    with anncat.mount(pair, OPTIONS, *geometry, at=mnt) as store:
+        with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "codec_pipeline.strict": True}):
+            x = zarr.open_group(store, mode="r")["X"]
+            for name in ("data", "indices", "indptr"):
+                np.testing.assert_array_equal(x[name][:], getattr(expected.X, name))
+                np.testing.assert_array_equal(x[name][3:7], getattr(expected.X, name)[3:7])
+
+
+@pytest.mark.fuse
 def test_shards(pair, mnt, expected):
     with anncat.mount(pair, OPTIONS, "--chunk-elems", 4, "--shard-size", 64, at=mnt) as store:
         arrays = [a for _, a in zarr.open_group(store, mode="r").members(max_depth=None) if isinstance(a, zarr.Array)]
