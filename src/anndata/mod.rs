@@ -1,6 +1,6 @@
 //! The element model: what AnnData files hold, in anndata's words, over lazy arrays.
 //!
-//! [`decode`] turns a [`crate::tree::Group`] into an [`AnnData`], [`encode`] turns it back. Nothing
+//! [`decode()`] turns a [`crate::tree::Group`] into an [`AnnData`], [`encode()`] turns it back. Nothing
 //! here knows HDF5 or zarr, and nothing here concatenates. Each encoding has a file of its own,
 //! reading and writing side by side; `element` chooses among them, `legacy` holds what anndata
 //! stopped writing, `decode` and `encode` are about whole files.

@@ -1,6 +1,6 @@
 //! Concatenation: what `anndata.concat` decides, decided before any data is read.
 //!
-//! [`plan`] takes decoded inputs and options to a [`Plan`]: an [`crate::anndata::AnnData`] whose
+//! [`plan()`] takes decoded inputs and options to a [`Plan`]: an [`crate::anndata::AnnData`] whose
 //! arrays are compositions of the inputs' arrays, with [`Notice`]s about what is dropped or
 //! converted. [`Plan::compile`] takes the censuses that sparse matrices need. The definition of
 //! every rule is `anndata/_core/merge.py` (0.12) and the pandas 2.3 beneath it; functions of both

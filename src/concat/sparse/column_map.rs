@@ -9,7 +9,8 @@ use crate::base::indexer::MISSING;
 /// The table of one [`Indexer`], seen from the source.
 #[derive(Debug)]
 pub(super) struct ColumnMap {
-    /// For each source position its target, or [`Self::dropped_target`].
+    /// For each source position its target; where it has none, the target length in whole words of
+    /// the bitmap.
     pub(super) table: Vec<u32>,
     /// Length of the target axis.
     pub(super) target_len: u32,
@@ -19,7 +20,7 @@ pub(super) struct ColumnMap {
     pub(super) rising: bool,
     /// Target positions that no source position fills, rising.
     pub(super) introduced: Vec<u32>,
-    /// The same as a bitmap, [`Self::num_words`] + 1 long.
+    /// The same as a bitmap of whole words, and one word more.
     pub(super) introduced_bits: Vec<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! Sparse matrices of a concatenation: planned without reading, then resolved to lazy arrays.
 //!
 //! [`plan_stack`] and [`plan_pairwise`] decide format, shape and dtype and what each part needs;
-//! [`resolve`] does the work that only the data can decide (a census of what a join drops, the
+//! [`resolve()`] does the work that only the data can decide (a census of what a join drops, the
 //! conversion of parts in another encoding) and returns a [`Sparse`] whose `data`, `indices` and
 //! `indptr` compute any region on demand.
 //!
