@@ -191,10 +191,14 @@ def _no_nullables_with_halves(adatas, options, rules: set[str]) -> None:
 
 
 def _are_floats_beside_floats(frames, column: str) -> bool:
-    """Whether a column would be numbers, if its halves were any other floats."""
+    """Whether a column of objects would be numbers, if its halves were any other floats."""
+
+    def concatenated(parts):
+        return pd.concat(parts, ignore_index=True)[column].dtype
+
     parts = [frame[[column]].reset_index(drop=True) for frame in frames]
-    parts = [p.astype(np.float32) if p[column].dtype == np.float16 else p for p in parts]
-    return pd.api.types.is_numeric_dtype(pd.concat(parts, ignore_index=True)[column].dtype)
+    others = [p.astype(np.float32) if p[column].dtype == np.float16 else p for p in parts]
+    return concatenated(parts) == object and pd.api.types.is_numeric_dtype(concatenated(others))
 
 
 def _native(value, rules: set[str]):
