@@ -83,10 +83,10 @@ struct ServingArgs {
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// What the kernel keeps in memory that is free: what was read and, around scattered reads,
-    /// what lies next to it (`all`); only what was `read`; or only what was `computed`, where what
-    /// the inputs hold uncompressed is read from them each time, which is faster for data that are
-    /// read once or do not fit in memory twice
+    /// What the kernel keeps in memory that is free: what was read, what follows in a file that is
+    /// read from its beginning, and what lies next to scattered reads (`all`); only what was `read`;
+    /// or only what was `computed`, where what the inputs hold uncompressed is read from them each
+    /// time, which is faster for data that are read once or do not fit in memory twice
     #[arg(long, value_enum, default_value = "all", value_name = "WHAT")]
     page_cache: PageCacheArg,
     /// Let other users read the mount, too

@@ -20,7 +20,7 @@ use crate::face::{Entry, EntryKind};
 use super::PageCache;
 use super::errno::{Refusal, guard};
 use super::inodes::{Inodes, Placed, TOP, Target};
-use super::surroundings::Surroundings;
+use super::prefetch::Prefetch;
 
 /// How long the kernel may believe what it was told: nothing changes while the mount stands.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -33,7 +33,7 @@ pub struct FaceFs {
     inodes: Arc<Inodes>,
     attr: Template,
     page_cache: PageCache,
-    surroundings: Surroundings,
+    prefetch: Prefetch,
 }
 
 /// What all attributes have in common.
@@ -44,16 +44,16 @@ struct Template {
 }
 
 impl FaceFs {
-    /// A file system of these files, which tells `surroundings` what was read.
+    /// A file system of these files, which tells `prefetch` what is read.
     pub fn new(
         inodes: Arc<Inodes>,
         modified: SystemTime,
         page_cache: PageCache,
-        surroundings: Surroundings,
+        prefetch: Prefetch,
     ) -> Self {
         // SAFETY: both calls only return numbers of this process and cannot fail.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-        Self { inodes, attr: Template { uid, gid, modified }, page_cache, surroundings }
+        Self { inodes, attr: Template { uid, gid, modified }, page_cache, prefetch }
     }
 
     fn getattr(&self, inode: u64) -> Result<FileAttr, Refusal> {
@@ -274,9 +274,9 @@ impl Filesystem for FaceFs {
             let out = &mut buffer[..size];
             match guard("read", inode.0, || self.inodes.read_at(inode.0, offset, out)) {
                 Ok(len) => {
-                    self.surroundings.will_answer(inode.0, offset, len, size);
+                    self.prefetch.will_answer(inode.0, offset, len, size);
                     reply.data(&buffer[..len]);
-                    self.surroundings.was_read(inode.0, offset, len, size);
+                    self.prefetch.was_read(inode.0, offset, len, size);
                 }
                 Err(errno) => reply.error(errno),
             }

@@ -1,16 +1,16 @@
 //! Faces as a mounted file system, through FUSE.
 //!
-//! [`filesystem`] answers requests about the files that [`inodes`] numbers, [`surroundings`] fills
-//! the kernel's page cache around scattered reads, [`session`] mounts and unmounts, [`mounts`] reads
-//! the system's table of mounts, [`errno`] turns errors into errno. Nothing here knows what the files
-//! hold.
+//! [`filesystem`] answers requests about the files that [`inodes`] numbers, [`prefetch`] fills the
+//! kernel's page cache with what will be wanted soon, [`session`] mounts and unmounts, [`mounts`]
+//! reads the system's table of mounts, [`errno`] turns errors into errno. Nothing here knows what the
+//! files hold.
 
 mod errno;
 mod filesystem;
 mod inodes;
 pub mod mounts;
+mod prefetch;
 pub mod session;
-mod surroundings;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -44,7 +44,8 @@ pub enum Access {
 /// What the kernel keeps of what was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PageCache {
-    /// Everything, and the surroundings of scattered reads. Files are opened without a request.
+    /// Everything, and what will be wanted soon: what follows in a file that is read from its
+    /// beginning, and the surroundings of scattered reads. Files are opened without a request.
     #[default]
     All,
     /// Everything that was read.

@@ -11,7 +11,7 @@ use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
 use super::filesystem::FaceFs;
 use super::inodes::Inodes;
-use super::surroundings::Surroundings;
+use super::prefetch::Prefetch;
 use super::{Access, Export, MountOptions, NAME, PageCache, mounts, num_cores};
 
 /// The device that FUSE speaks through.
@@ -115,14 +115,14 @@ pub fn mount(
     };
     config.n_threads = Some(options.threads.max(1));
     let inodes = Arc::new(Inodes::new(exports));
-    let (surroundings, waiting) = match options.page_cache {
+    let (prefetch, waiting) = match options.page_cache {
         PageCache::All => {
-            let (surroundings, waiting) = Surroundings::new(&inodes);
-            (surroundings, Some(waiting))
+            let (prefetch, waiting) = Prefetch::new(&inodes);
+            (prefetch, Some(waiting))
         }
-        PageCache::Read | PageCache::Computed => (Surroundings::none(&inodes), None),
+        PageCache::Read | PageCache::Computed => (Prefetch::none(&inodes), None),
     };
-    let filesystem = FaceFs::new(inodes, options.modified, options.page_cache, surroundings);
+    let filesystem = FaceFs::new(inodes, options.modified, options.page_cache, prefetch);
     let session = Session::new(filesystem, &mountpoint, &config).map_err(|source| {
         if source.kind() == io::ErrorKind::NotFound {
             MountError::NoHelper
@@ -135,7 +135,7 @@ pub fn mount(
         for _ in 0..num_cores().min(MOST_STORING) {
             let (waiting, notifier) = (Arc::clone(&waiting), session.notifier());
             std::thread::Builder::new()
-                .name("surroundings".to_owned())
+                .name("prefetch".to_owned())
                 .spawn(move || waiting.store(&notifier))
                 .map_err(refused)?;
         }

@@ -105,7 +105,7 @@ impl Drop for Turn {
 }
 
 /// Where the threads that answer reads tell what was read.
-pub struct Surroundings {
+pub struct Prefetch {
     inodes: Arc<Inodes>,
     queue: Option<SyncSender<Order>>,
     recent: Mutex<LruCache<Piece, ()>>,
@@ -130,7 +130,7 @@ pub struct Waiting {
     orders: Mutex<Receiver<Order>>,
 }
 
-impl Surroundings {
+impl Prefetch {
     /// With what is to be stored, for [`Waiting::store`].
     pub fn new(inodes: &Arc<Inodes>) -> (Self, Waiting) {
         let (queue, orders) = sync_channel(WAITING);
@@ -264,5 +264,42 @@ impl Waiting {
 
     fn next(&self) -> Option<Order> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_is_one_readers_until_its_last_order_is_dropped() {
+        let turns = Arc::new(Turns::default());
+        let turn = turns.take().unwrap();
+        assert!(turns.take().is_none());
+        let orders = vec![Arc::clone(&turn), Arc::clone(&turn)];
+        let waiting_for = Arc::downgrade(&turn);
+        drop(turn);
+        let storing = std::thread::spawn(move || {
+            orders.into_iter().for_each(|order| {
+                std::thread::sleep(PATIENCE / 20);
+                drop(order);
+            });
+        });
+        turns.wait_for(&waiting_for);
+        assert_eq!(waiting_for.strong_count(), 0);
+        storing.join().unwrap();
+        assert!(turns.take().is_some());
+    }
+
+    #[test]
+    fn patience_ends() {
+        let turns = Arc::new(Turns::default());
+        let turn = turns.take().unwrap();
+        let begin = Instant::now();
+        turns.wait_for(&Arc::downgrade(&turn));
+        assert!(begin.elapsed() >= PATIENCE);
+        assert!(turns.take().is_none(), "what was ordered goes on, and nobody else's begins");
     }
 }
