@@ -153,7 +153,7 @@ fn blank_among_bools(
     let mut has_bool = false;
     for number in 0..shares.len() {
         if let Some(column) = present(number, &blank).filter(|column| is_bool(column)) {
-            has_bool |= !all_missing(column.elem)?;
+            has_bool = has_bool || !all_missing(column.elem)?;
         }
     }
     if !has_bool {
