@@ -17,6 +17,7 @@ from pathlib import Path
 import anncat  # tests/anncat.py
 
 MIB = 1 << 20
+FRESH = 4 << 30
 MAKE_INPUTS = Path(__file__).resolve().parent.parent / "make_inputs.py"
 
 
@@ -77,6 +78,8 @@ class Bench:
         self.work, self.cells, self.runs = work.absolute(), cells, runs
         self.work.mkdir(parents=True, exist_ok=True)
         self.env = os.environ | {"XDG_CACHE_HOME": str(self.work / "cache")}
+        # What is to lie in the page cache when something is measured.
+        self.warm: list[Path] = []
 
     def inputs(self, files=4, compression="none", cells=None, **options):
         """Paths of generated inputs, made on first use and kept."""
@@ -95,6 +98,7 @@ class Bench:
                 command += ["--compression", compression]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             (directory / "complete").touch()
+        self.warm = paths
         return paths
 
     def run(self, *command) -> Ran:
@@ -125,8 +129,7 @@ class Bench:
         taken = [[] for _ in measures]
         for _ in range(self.runs):
             for values, measure in zip(taken, measures, strict=True):
-                gc.collect()
-                os.sync()
+                settle(self.warm)
                 values.append(measure())
         return [statistics.median(values) for values in taken]
 
@@ -161,6 +164,19 @@ class Bench:
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
         return path
+
+
+def settle(warm):
+    """The same machine for every measurement: nothing left to write, inputs in the page cache, and
+    some gigabytes of free memory that a virtual machine need not fetch from its host first."""
+    gc.collect()
+    os.sync()
+    page_bytes = os.sysconf("SC_PAGESIZE")
+    pages = min(FRESH // page_bytes, os.sysconf("SC_AVPHYS_PAGES") // 4)
+    fresh = bytearray(pages * page_bytes)
+    fresh[::page_bytes] = b"x" * pages
+    del fresh
+    read_whole(file for path in warm for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
 @contextmanager

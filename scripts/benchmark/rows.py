@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from . import loaders
-from .measure import MIB, Figure, memory_of, read_whole
+from .measure import MIB, Figure, memory_of, read_whole, settle
 
 COD = """
 t = time.perf_counter()
@@ -59,6 +59,7 @@ def read_zarr(bench):
     figures = []
     for compression, goal in [("none", 1.0), ("gzip", 0.8)]:
         inputs = bench.inputs(compression=compression)
+        bench.warm = [*inputs, local]
         warm = []
 
         def cold(inputs=inputs, warm=warm):
@@ -111,6 +112,7 @@ def batches(bench, kind, goals):
     figures = []
     for compression, goal in goals.items():
         inputs = bench.inputs(compression=compression)
+        settle(inputs)
         with bench.mounted(inputs, "--join", "outer") as (merged, _, _):
             rate = loaders.zarrs(merged, kind)
         with bench.mounted(inputs, "--join", "outer") as (merged, _, _):

@@ -9,7 +9,7 @@
 //! A reader that takes a file from beginning to end asks for as much at once as the kernel's
 //! read-ahead allows, and waits for each answer. So when it begins, what follows is stored as well,
 //! on all cores, and it is answered when that is done: then it finds everything, and asks no more.
-//! That is done for one reader at a time; several keep all cores busy without it.
+//! That is done for a reader that is alone; several keep all cores busy without it.
 //! Pages that were stored are also cheaper to read again than those that were asked for: they begin
 //! as referenced, and need not be sorted anew.
 //!
@@ -20,7 +20,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fuser::{INodeNo, Notifier};
 use lru::LruCache;
@@ -51,6 +51,8 @@ const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(2 * WAITING) {
     Some(number) => number,
     None => NonZeroUsize::MIN,
 };
+/// A reader from whom nothing was heard for this long does something else.
+const RECENT: Duration = Duration::from_millis(20);
 /// Files whose reading is followed at a time.
 const STREAMS: usize = 64;
 
@@ -80,9 +82,13 @@ struct Turn {
     turns: Arc<Turns>,
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Turns {
     fn taken(&self) -> MutexGuard<'_, bool> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.taken)
     }
 
     fn take(self: &Arc<Self>) -> Option<Arc<Turn>> {
@@ -111,17 +117,31 @@ pub struct Prefetch {
     recent: Mutex<LruCache<Piece, ()>>,
     turns: Arc<Turns>,
     /// By inode, for the files that were read last.
-    streams: [Mutex<Stream>; STREAMS],
+    streams: [Mutex<Option<Stream>>; STREAMS],
 }
 
 /// How far a file has been read.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Stream {
     inode: u64,
     /// Where the next read in sequence would begin.
     next: u64,
     /// Where what has been stored ahead ends.
     stored: u64,
+    /// When something of it was asked for.
+    heard: Instant,
+}
+
+impl Stream {
+    fn end(&self) -> u64 {
+        self.next.max(self.stored)
+    }
+
+    /// Whether a reader in sequence asks for what begins at `at`. What was stored it does not ask
+    /// for, so that it is heard of again behind that.
+    fn is_followed_by(&self, inode: u64, at: u64) -> bool {
+        self.inode == inode && [self.next, self.stored].contains(&at)
+    }
 }
 
 /// What waits to be stored.
@@ -162,17 +182,15 @@ impl Prefetch {
         if start >= stop {
             return;
         }
-        let turn = {
-            let mut stream = self.stream(inode);
-            // What was stored is not asked for, so that the reader is heard of again behind it.
-            let follows = stream.inode == inode && [stream.next, stream.stored].contains(&at);
-            if at > 0 && !follows {
-                return;
-            }
-            let Some(turn) = self.turns.take() else { return };
-            *stream = Stream { inode, next: start, stored: stop };
-            turn
-        };
+        if at > 0 && !self.stream(inode).is_some_and(|stream| stream.is_followed_by(inode, at)) {
+            return;
+        }
+        if !self.is_alone(inode) {
+            return;
+        }
+        let Some(turn) = self.turns.take() else { return };
+        *self.stream(inode) =
+            Some(Stream { inode, next: start, stored: stop, heard: Instant::now() });
         let mut at = start;
         while at < stop {
             let range = at..(at + LARGEST_BYTES).min(stop);
@@ -201,7 +219,7 @@ impl Prefetch {
             let range = self.around(inode, at);
             at = range.end;
             let piece = Piece { inode, range };
-            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut recent = lock(&self.recent);
             let order = Order { piece: piece.clone(), _turn: None };
             // A full queue means that there is no time for this one.
             if !recent.contains(&piece) && queue.try_send(order).is_ok() {
@@ -210,18 +228,29 @@ impl Prefetch {
         }
     }
 
-    fn stream(&self, inode: u64) -> MutexGuard<'_, Stream> {
-        let stream = &self.streams[(inode % STREAMS as u64) as usize];
-        stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stream(&self, inode: u64) -> MutexGuard<'_, Option<Stream>> {
+        lock(&self.streams[(inode % STREAMS as u64) as usize])
     }
 
-    /// Whether a read begins where another of the same file ended.
+    /// Whether a read begins where another of the same file ended. Takes note of it.
     fn is_in_sequence(&self, inode: u64, at: u64, end: u64) -> bool {
         let mut stream = self.stream(inode);
-        let follows = stream.inode == inode && stream.next == at;
-        let stored = if stream.inode == inode { stream.stored } else { 0 };
-        *stream = Stream { inode, next: end, stored };
-        follows
+        let before = stream.filter(|stream| stream.inode == inode);
+        let stored = before.map_or(0, |stream| stream.stored);
+        *stream = Some(Stream { inode, next: end, stored, heard: Instant::now() });
+        before.is_some_and(|stream| stream.next == at)
+    }
+
+    /// Whether no other file is being read: each has been read or stored to its end, or was left.
+    fn is_alone(&self, inode: u64) -> bool {
+        self.streams.iter().filter_map(|stream| *lock(stream)).all(|stream| {
+            stream.inode == inode
+                || stream.heard.elapsed() > RECENT
+                || self
+                    .inodes
+                    .len_bytes(stream.inode)
+                    .is_ok_and(|file_len| stream.end() >= file_len)
+        })
     }
 
     /// What is worth storing around a byte, itself in it.
@@ -263,14 +292,12 @@ impl Waiting {
     }
 
     fn next(&self) -> Option<Order> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+        lock(&self.orders).recv().ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
