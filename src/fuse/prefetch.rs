@@ -3,7 +3,7 @@
 //! A loader that reads rows at random asks for a few pages at a time. Each request costs two
 //! switches between processes and, from compressed inputs, a whole chunk is decoded for it. So what
 //! was decoded with such a read, or else lies around it, is stored in the page cache as well
-//! (`FUSE_NOTIFY_STORE`), by a thread of its own, after the answer: later batches find more and more
+//! (`FUSE_NOTIFY_STORE`), by other threads, after the answer: later batches find more and more
 //! of their rows there, and memory that is short is taken back by the kernel.
 //!
 //! A reader that takes a file from beginning to end asks for as much at once as the kernel's
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const PAGE_BYTES: u64 = 4096;
 /// Reads longer than this are no scattered ones.
 const SCATTERED_BYTES: usize = 64 << 10;
-/// Ranges that may wait. When there are more, the thread cannot keep up, and they are forgotten.
+/// Ranges that may wait. When there are more, the threads cannot keep up, and they are forgotten.
 const WAITING: usize = 256;
 /// Ranges that are remembered so that they are not stored twice in a row. What is read again much
 /// later had been dropped from the page cache.
