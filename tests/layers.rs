@@ -28,6 +28,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli", "main"]),
     ("clap", &["cli", "main"]),
     ("indicatif", &["cli", "main"]),
+    ("shlex", &["cli"]),
 ];
 
 /// Lines that no file may exceed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,9 +10,12 @@ import subprocess
 import time
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+import zarr
 
 import anncat
 import compare
@@ -206,6 +210,41 @@ def test_inspect_json(pair):
     assert isinstance(json.loads(done.stdout), dict)
 
 
+def test_inspect_refuses_what_cannot_be_written(pair, tmp_path):
+    for name, says in [("_index", "may not be named"), ("cells", "is named")]:
+        adata = differential.read(pair[0])
+        adata.obs.index.name = "cells"
+        adata.write_h5ad(tmp_path / "named.h5ad")
+        same_name = tmp_path / "named.h5ad", pair[1].parent / "named2.h5ad"
+        adata.write_h5ad(same_name[1])
+        for command in (["inspect"], ["materialize", "-o", tmp_path / "out.h5ad"]):
+            refused(*command, "--label", name, *same_name, says=says)
+
+
+@pytest.mark.parametrize("talk", ["closed pipe", "full"])
+def test_work_goes_on_when_nobody_listens(pair, tmp_path, talk):
+    out = tmp_path / "out.h5ad"
+    if talk == "full":
+        stderr = os.open("/dev/full", os.O_WRONLY)
+    else:
+        read, stderr = os.pipe()
+        os.close(read)
+    done = subprocess.run([anncat.BIN, "materialize", *map(str, pair), "-o", str(out)], stderr=stderr)
+    failed = subprocess.run([anncat.BIN, "inspect", str(tmp_path / "nothing.h5ad")], stderr=stderr, stdout=subprocess.DEVNULL)
+    os.close(stderr)
+    assert (done.returncode, failed.returncode) == (0, 1)
+    assert differential.read(out).n_obs == 12
+
+
+def test_the_temporary_directory_is_named(tmp_path):
+    paths = []
+    for number, form in enumerate((scipy.sparse.csr_matrix, scipy.sparse.csc_matrix)):
+        paths.append(tmp_path / f"{number}.h5ad")
+        ad.AnnData(form(np.eye(3, dtype="f4"))).write_h5ad(paths[-1])
+    nowhere = {"ANNCAT_TEMP_DIR": str(tmp_path / "nowhere")}
+    refused("materialize", *paths, "-o", tmp_path / "out.h5ad", env=nowhere, says="ANNCAT_TEMP_DIR")
+
+
 def test_from_a_list(pair, tmp_path):
     listing = tmp_path / "list.txt"
     listing.write_text("".join(f"{p}\n" for p in pair))
@@ -305,6 +344,37 @@ class TestMount:
 
     def test_unmount_of_nothing(self, mnt):
         refused("unmount", mnt)
+
+    def test_unmount_of_what_lies_in_a_mount(self, pair, mnt):
+        with anncat.mount(pair, at=mnt) as store:
+            refused("unmount", store, says=f"hint: the mountpoint is {mnt}")
+
+    def test_files_are_as_old_as_the_newest_file_of_the_inputs(self, pair, mnt, tmp_path):
+        store = tmp_path / "b.zarr"
+        differential.write(differential.read(pair[1]), store, "zarr3")
+        newest = 2_000_000_000
+        os.utime(store / "var" / "zarr.json", (newest, newest))
+        with anncat.mount([pair[0], store], at=mnt) as merged:
+            assert (merged / "zarr.json").stat().st_mtime == newest
+
+    def test_a_lost_temporary_directory_is_no_missing_chunk(self, mnt, tmp_path):
+        """To zarr, a missing chunk is one of fill values: what else is missing must be an error."""
+        paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+        num_obs = 1_100_000
+        x = scipy.sparse.csr_matrix((np.ones(num_obs, "f4"), (np.arange(num_obs), np.zeros(num_obs, int))), (num_obs, 2))
+        for path in paths:
+            with h5py.File(path, "w") as file:
+                ad.io.write_elem(file, "/", ad.AnnData(x))
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        anncat.run("mount", "--axis", "var", *paths, mnt, env={"ANNCAT_TEMP_DIR": str(temporary)})
+        try:
+            temporary.rmdir()
+            with pytest.raises(OSError) as error:
+                zarr.open(mnt / "merged.zarr" / "X" / "indptr")[:]
+            assert error.value.errno == errno.EIO
+        finally:
+            anncat.run("unmount", mnt)
 
 
 def _wait(condition, seconds: float = 20) -> None:

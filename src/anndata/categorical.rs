@@ -17,8 +17,10 @@ pub(super) fn decode(group: &Group, at: &Place<'_>) -> Result<Categorical, Decod
 
 fn child(group: &Group, name: &str, at: &Place<'_>) -> Result<Elem, DecodeError> {
     let at = at.child(name);
-    let node =
-        group.children.get(name).ok_or_else(|| at.fail("is missing from the categorical"))?;
+    let node = group
+        .children
+        .get(name)
+        .ok_or_else(|| at.fail("the categorical is incomplete, this part of it is missing"))?;
     element::decode(node, &at)
 }
 

@@ -2,8 +2,28 @@
 
 use super::attrs::set_encoding;
 use super::error::EncodeError;
-use super::{AnnData, element, frame};
+use super::{AnnData, Elem, element, frame};
 use crate::tree::{Group, Node};
+
+/// Fails as [`encode`] would for a table whose names clash, also when matrices are planned only.
+///
+/// # Errors
+/// A table whose names clash, or that cannot be read.
+pub fn check_tables(adata: &AnnData) -> Result<(), EncodeError> {
+    frame::encode(&adata.obs, "/obs")?;
+    frame::encode(&adata.var, "/var")?;
+    if let Some(raw) = &adata.raw {
+        frame::encode(&raw.var, "/raw/var")?;
+    }
+    for (name, mapping) in [("obsm", &adata.obsm), ("varm", &adata.varm)] {
+        for (key, elem) in mapping {
+            if let Elem::Frame(table) = elem {
+                frame::encode(table, &format!("/{name}/{key}"))?;
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Encodes an AnnData as `AnnData.write_h5ad` and `write_zarr` do: their keys, order and attributes.
 /// Strings are not turned into categoricals (`strings_to_categoricals` is the writer's choice, not

@@ -28,5 +28,5 @@ pub use elem::{
     AnnData, Awkward, Categorical, Elem, Frame, Mapping, Nullable, Raw, Scalar, Sparse, SparseBody,
     SparseFormat,
 };
-pub use encode::encode;
+pub use encode::{check_tables, encode};
 pub use error::{DecodeError, EncodeError};

@@ -1,5 +1,7 @@
 //! Options that several subcommands share.
 
+use std::num::NonZeroU64;
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
@@ -137,10 +139,18 @@ fn parse_fill(text: &str) -> Result<FillArg, String> {
     text.parse().map(FillArg::Float).map_err(|_| "expected a number or nan".to_owned())
 }
 
+/// Reads a number of things of which there is at least one.
+///
+/// # Errors
+/// A sentence, when it is no such number.
+pub fn parse_count(text: &str) -> Result<NonZeroU64, String> {
+    text.parse().map_err(|_| "expected a whole number from 1 on".to_owned())
+}
+
 /// A size that caches can do anything with.
 fn parse_memory(text: &str) -> Result<u64, String> {
     const LEAST: u64 = 1 << 20;
-    let bytes = parse_size(text)?;
+    let bytes = if text == "0" { 0 } else { parse_size(text)? };
     if bytes < LEAST { Err(format!("{text} is too little: at least 1MiB")) } else { Ok(bytes) }
 }
 
@@ -194,7 +204,9 @@ mod tests {
 
     #[test]
     fn memory_has_a_floor() {
-        assert!(parse_memory("12").unwrap_err().contains("at least 1MiB"));
+        for little in ["0", "12"] {
+            assert!(parse_memory(little).unwrap_err().contains("at least 1MiB"));
+        }
         assert_eq!(parse_memory("1MiB"), Ok(1 << 20));
     }
 

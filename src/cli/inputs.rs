@@ -13,7 +13,8 @@ use super::UsageError;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Inputs")]
 pub struct InputArgs {
-    /// Read more inputs from FILE, one a line, or from the standard input with -
+    /// Read more inputs, after those named, from FILE, or from the standard input with -: one a
+    /// line, relative to the working directory; lines that begin with # are left out
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ use indicatif::HumanBytes;
 
 use super::inputs::InputArgs;
 use super::{ConcatArgs, ResourceArgs, load};
+use crate::anndata;
 use crate::concat::Report;
 
 /// Inputs that are listed one by one; the rest is in `--json`.
@@ -41,7 +42,9 @@ pub struct InspectArgs {
 /// Runs `anncat inspect`.
 pub fn run(args: &InspectArgs) -> Result<ExitCode> {
     let inputs = args.inputs.resolve(&args.paths, args.concat.keys.as_deref())?;
-    let report = load::prepare(&inputs, &args.concat, &args.resources)?.plan.report();
+    let plan = load::prepare(&inputs, &args.concat, &args.resources)?.plan;
+    anndata::check_tables(&plan.merged)?;
+    let report = plan.report();
     let mut out = std::io::stdout().lock();
     let printed = if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs};
+use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, say};
 use crate::tree::Group;
 use crate::{anndata, concat, input, io};
 
@@ -64,7 +64,7 @@ pub fn prepare(
 pub fn load(inputs: &[KeyedInput], args: &ConcatArgs, resources: &ResourceArgs) -> Result<Loaded> {
     let Prepared { inputs, plan } = prepare(inputs, args, resources)?;
     for notice in &plan.notices {
-        eprintln!("note: {notice}");
+        say(format_args!("note: {notice}"));
     }
     let env = concat::CensusEnv::from_environment(resources.memory);
     let merged = plan.compile(&env, &Bar::default())?;

@@ -13,7 +13,7 @@ use indicatif::HumanBytes;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::inputs::InputArgs;
-use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_size};
+use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, say};
 use crate::face::zarr::{Geometry, ZarrFormat};
 use crate::materialize::{
     Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
@@ -67,11 +67,11 @@ struct WriteArgs {
     /// [default: zstd]
     #[arg(long, value_enum, value_name = "HOW")]
     compression: Option<CompressionArg>,
-    /// Compression level: 0 to 9 for gzip [default: 4], 1 to 22 for zstd [default: 1]
+    /// Compression level: 0 to 9 for gzip [default: 4], 1 to 22 for zstd [default: 1, as is 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=22))]
     level: Option<u8>,
     /// Elements of a chunk of a compressed .h5ad [default: 65536] or of a .zarr [default: 1048576]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     chunk_elems: Option<NonZeroU64>,
     /// Version of the zarr format [default: 3]
     #[arg(long, value_enum, value_name = "2|3")]
@@ -86,7 +86,7 @@ struct WriteArgs {
 #[command(next_help_heading = "Resources")]
 struct LimitArgs {
     /// Never hold more than N elements in flight, beside the bound of --memory
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     max_loaded_elems: Option<NonZeroU64>,
     /// Threads that read, compress and write [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -130,14 +130,14 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
     };
     check_target(out, kind, &rules)?;
     for left in leftovers(out) {
-        eprintln!(
+        say(format_args!(
             "note: {} is left of a run that was killed, or belongs to one that still writes\n  \
              hint: remove it if nothing writes there",
             left.display()
-        );
+        ));
     }
     if args.output.shard_size.is_some() && args.output.compression.is_none() {
-        eprintln!("note: shards are written without compression");
+        say(format_args!("note: shards are written without compression"));
     }
     let started = Instant::now();
     let loaded = load::load(&inputs, &args.concat, &args.resources)?;
@@ -150,14 +150,18 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
         Output::Zarr(options) => {
             let options = zarr::ZarrWriteOptions { cancel, ..options };
             for error in zarr::write(&loaded.root, out, &options, &Bar::default())? {
-                eprintln!("note: left out: {error}");
+                say(format_args!("note: left out: {error}"));
             }
         }
     }
     let seconds = started.elapsed().as_secs_f64();
     let bytes = size_bytes(out);
     let rate = HumanBytes((bytes as f64 / seconds.max(1e-3)) as u64);
-    eprintln!("wrote {}: {} in {seconds:.1} s ({rate}/s)", out.display(), HumanBytes(bytes));
+    say(format_args!(
+        "wrote {}: {} in {seconds:.1} s ({rate}/s)",
+        out.display(),
+        HumanBytes(bytes)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -185,7 +189,9 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
                 }
                 (Some(CompressionArg::Lzf), None) => h5ad::Compression::Lzf,
                 (Some(CompressionArg::Zstd), _) => {
-                    return Err(usage("an .h5ad is compressed by gzip or lzf, a .zarr by zstd"));
+                    return Err(usage(
+                        "zstd is for .zarr outputs\n  hint: an .h5ad is compressed by gzip or lzf",
+                    ));
                 }
             };
             Ok(Output::H5ad(h5ad::H5adOptions {
@@ -221,7 +227,9 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
                     zarr::Compression::Zstd { level: level.unwrap_or(1).max(1) }
                 }
                 (Some(CompressionArg::Lzf), _) => {
-                    return Err(usage("a .zarr is compressed by gzip or zstd, an .h5ad by lzf"));
+                    return Err(usage(
+                        "lzf is for .h5ad outputs\n  hint: a .zarr is compressed by gzip or zstd",
+                    ));
                 }
             };
             let shard_bytes = out.shard_size.and_then(NonZeroU64::new);

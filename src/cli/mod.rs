@@ -12,11 +12,13 @@ mod mount;
 mod progress;
 mod unmount;
 
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use args::{ConcatArgs, ResourceArgs, parse_size};
+pub use args::{ConcatArgs, ResourceArgs, parse_count, parse_size};
 pub use inputs::{InputArgs, KeyedInput};
 pub use progress::Bar;
 
@@ -58,8 +60,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let env = env_logger::Env::new().filter_or("ANNCAT_LOG", "warn,fuser=error");
-    env_logger::Builder::from_env(env).format_target(false).init();
+    start_log();
     let done = match cli.command {
         Command::Mount(args) => mount::run(*args),
         Command::Inspect(args) => inspect::run(&args),
@@ -72,6 +73,37 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A path as it is typed in a shell.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    shlex::try_quote(&text).map_or_else(|_| text.to_string(), Into::into)
+}
+
+/// Says something on stderr. Whoever closed it does not want to hear it, and the work goes on.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// What the layers below have to say: like all talk on a terminal, with the time elsewhere.
+fn start_log() {
+    let env = env_logger::Env::new().filter_or("ANNCAT_LOG", "warn,fuser=error");
+    env_logger::Builder::from_env(env)
+        .format(|out, record| {
+            let level = match record.level() {
+                log::Level::Warn => "warning",
+                log::Level::Error => "error",
+                log::Level::Info => "info",
+                log::Level::Debug => "debug",
+                log::Level::Trace => "trace",
+            };
+            if !std::io::stderr().is_terminal() {
+                write!(out, "{} ", out.timestamp())?;
+            }
+            writeln!(out, "{level}: {}", record.args())
+        })
+        .init();
+}
+
 /// Prints an error with its causes; gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
     let mut text = error.to_string();
@@ -81,6 +113,6 @@ fn report(error: &anyhow::Error) -> ExitCode {
             text = format!("{text}: {cause}");
         }
     }
-    eprintln!("error: {text}");
+    say(format_args!("error: {text}"));
     ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
 }

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 
 use super::daemon::{self, Handshake, Outcome, Side};
 use super::inputs::{InputArgs, KeyedInput};
-use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_size};
+use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, quoted, say};
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
 use crate::fuse::{self, Access, Export, MountOptions, Mounted, PageCache};
 
@@ -62,11 +62,11 @@ struct StoreArgs {
     #[arg(long, value_enum, default_value = "3", value_name = "2|3")]
     zarr_format: FormatArg,
     /// Rows of a chunk of a matrix [default: about 4 MiB of them]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     chunk_rows: Option<NonZeroU64>,
     /// Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix
     /// [default: 1048576]
-    #[arg(long, visible_alias = "chunk-nnz", value_name = "N")]
+    #[arg(long, visible_alias = "chunk-nnz", value_name = "N", value_parser = parse_count)]
     chunk_elems: Option<NonZeroU64>,
     /// Put chunks together into shards (files) of about SIZE; zarr 3 only
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -126,6 +126,7 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     let mountpoint = Path::new(mountpoint);
     let options = zarr_options(&args.store)?;
     let inputs = args.inputs.resolve(named, args.concat.keys.as_deref())?;
+    fuse::session::check_device()?;
     check_mountpoint(mountpoint)?;
     // For messages that somebody reads elsewhere.
     let log = args.serving.log.as_ref().map(std::path::absolute).transpose()?;
@@ -136,13 +137,13 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     let mountpoint = mountpoint.canonicalize()?;
     if args.serving.foreground {
         let mounted = serve(&args, &inputs, &mountpoint, &options)?;
-        eprintln!("{}", ready_line(&mountpoint));
+        say(ready_line(&mountpoint));
         return finish(mounted);
     }
     match daemon::fork().context("cannot start a background process")? {
         Side::Parent(waiter) => match waiter.wait().context("cannot wait for the mount")? {
             Outcome::Ready => {
-                eprintln!("{}", ready_line(&mountpoint));
+                say(ready_line(&mountpoint));
                 Ok(ExitCode::SUCCESS)
             }
             Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
@@ -158,7 +159,7 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
 
 fn ready_line(mountpoint: &Path) -> String {
     let shown = mountpoint.display();
-    format!("mounted: {shown}/{STORE}\nunmount: anncat unmount {shown}")
+    format!("mounted: {shown}/{STORE}\nunmount: anncat unmount {}", quoted(mountpoint))
 }
 
 /// Loads the inputs and mounts their concatenation.
@@ -172,7 +173,7 @@ fn serve(
     let face = ZarrFace::new(&loaded.root, options)
         .context("the result cannot be presented as a zarr store")?;
     for error in face.left_out() {
-        eprintln!("note: left out: {error}");
+        say(format_args!("note: left out: {error}"));
     }
     let modified = loaded.modified.unwrap_or_else(SystemTime::now);
     drop(loaded);
@@ -221,8 +222,10 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
             if let Err(error) = unmounter.unmount() {
                 log::warn!("{error}");
             }
-            // The process ends by itself when no file of the mount is open.
+            // The process ends by itself when no file of the mount is open. Who still reads after
+            // that gets errors.
             std::thread::sleep(GRACE);
+            unmounter.cut_off();
             std::process::exit(0);
         }
     };
@@ -252,11 +255,11 @@ fn zarr_options(args: &StoreArgs) -> Result<ZarrOptions> {
 
 /// Refuses a mountpoint that would hide something, or that is no directory at all.
 fn check_mountpoint(mountpoint: &Path) -> Result<()> {
-    let shown = mountpoint.display();
+    let (shown, typed) = (mountpoint.display(), quoted(mountpoint));
     let metadata = match std::fs::metadata(mountpoint) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!("{shown}: the mountpoint does not exist\n  hint: mkdir {shown}")
+            bail!("{shown}: the mountpoint does not exist\n  hint: mkdir {typed}")
         }
         Err(error) if is_dead_mount(&error) => bail!(dead_mount(mountpoint)),
         Err(error) => bail!("{shown}: the mountpoint cannot be used: {error}"),
@@ -283,7 +286,7 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
         let hint = match fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path))
         {
             Ok(Some(entry)) if entry.is_ours() => {
-                bail!("{shown}: something is mounted there already\n  hint: anncat unmount {shown}")
+                bail!("{shown}: something is mounted there already\n  hint: anncat unmount {typed}")
             }
             _ => "mount on an empty directory, so that nothing is hidden",
         };
@@ -298,9 +301,10 @@ fn is_dead_mount(error: &io::Error) -> bool {
 }
 
 fn dead_mount(mountpoint: &Path) -> String {
-    let shown = mountpoint.display();
     format!(
-        "{shown}: a mount whose process has died is still there\n  hint: anncat unmount {shown}"
+        "{}: a mount whose process has died is still there\n  hint: anncat unmount {}",
+        mountpoint.display(),
+        quoted(mountpoint)
     )
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::say;
 use crate::base::Progress;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -60,11 +61,8 @@ impl Progress for Bar {
                 *done_bytes += bytes;
                 if last_line.elapsed() >= BETWEEN_LINES {
                     *last_line = Instant::now();
-                    eprintln!(
-                        "{what}: {} of {}",
-                        HumanBytes(*done_bytes),
-                        HumanBytes(*total_bytes)
-                    );
+                    let (done, total) = (HumanBytes(*done_bytes), HumanBytes(*total_bytes));
+                    say(format_args!("{what}: {done} of {total}"));
                 }
             }
         });

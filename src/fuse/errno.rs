@@ -6,10 +6,27 @@ use fuser::Errno;
 
 use crate::base::ReadError;
 
+/// What the system may say of an input that a reader of the mount is told as it is. All else is
+/// EIO: above all, a file that is missing somewhere is no reason to call the file that is read
+/// missing, which readers of zarr take for a chunk of fill values.
+const TOLD_AS_IT_IS: [i32; 8] = [
+    libc::EACCES,
+    libc::EPERM,
+    libc::ENOSPC,
+    libc::EDQUOT,
+    libc::ENOMEM,
+    libc::EMFILE,
+    libc::ENFILE,
+    libc::ESTALE,
+];
+
 /// The errno of a failed read.
 fn of_read_error(error: &ReadError) -> Errno {
     match error {
-        ReadError::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_i32),
+        ReadError::Io { source, .. } => source
+            .raw_os_error()
+            .filter(|errno| TOLD_AS_IT_IS.contains(errno))
+            .map_or(Errno::EIO, Errno::from_i32),
         ReadError::Changed { .. } => Errno::ESTALE,
         ReadError::Corrupt { .. } => Errno::EIO,
         ReadError::Unsupported { .. } => Errno::EOPNOTSUPP,
@@ -70,8 +87,14 @@ mod tests {
         let changed = ReadError::Changed { file: "a.h5ad".into() };
         assert_eq!(refuse(changed.into()).code(), libc::ESTALE);
         assert_eq!(refuse(ReadError::corrupt("a", "X", "short").into()).code(), libc::EIO);
-        let denied = std::io::Error::from_raw_os_error(libc::EACCES);
-        assert_eq!(refuse(ReadError::io("a", "X", denied).into()).code(), libc::EACCES);
+        let io = |errno| {
+            let source = std::io::Error::from_raw_os_error(errno);
+            refuse(ReadError::io("a", "X", source).into()).code()
+        };
+        assert_eq!(io(libc::EACCES), libc::EACCES);
+        for missing in [libc::ENOENT, libc::ENOTDIR, libc::EISDIR] {
+            assert_eq!(io(missing), libc::EIO, "to readers of zarr, {missing} is a fill value");
+        }
         assert_eq!(refuse(Refusal::Absent).code(), libc::ENOENT);
         let panicked = guard::<()>("read", 1, || panic!("oh"));
         assert_eq!(panicked.unwrap_err().code(), libc::EIO);

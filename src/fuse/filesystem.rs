@@ -17,23 +17,21 @@ use fuser::{
 
 use crate::face::{Entry, EntryKind};
 
-use super::PageCache;
 use super::errno::{Refusal, guard};
 use super::inodes::{Inodes, Placed, TOP, Target};
-use super::prefetch::Prefetch;
+use super::surroundings::Surroundings;
+use super::{PageCache, READ_AHEAD_BYTES};
 
 /// How long the kernel may believe what it was told: nothing changes while the mount stands.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 const BLOCK_BYTES: u32 = 4096;
-/// Pages ahead that the kernel may ask for at once, in bytes.
-const READAHEAD_BYTES: u32 = 1 << 20;
 
 /// The exported faces as a file system.
 pub struct FaceFs {
     inodes: Arc<Inodes>,
     attr: Template,
     page_cache: PageCache,
-    prefetch: Prefetch,
+    surroundings: Option<Surroundings>,
 }
 
 /// What all attributes have in common.
@@ -44,16 +42,16 @@ struct Template {
 }
 
 impl FaceFs {
-    /// A file system of these files, which tells `prefetch` what is read.
+    /// A file system of these files, which tells `surroundings`, if any, what is read.
     pub fn new(
         inodes: Arc<Inodes>,
         modified: SystemTime,
         page_cache: PageCache,
-        prefetch: Prefetch,
+        surroundings: Option<Surroundings>,
     ) -> Self {
         // SAFETY: both calls only return numbers of this process and cannot fail.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-        Self { inodes, attr: Template { uid, gid, modified }, page_cache, prefetch }
+        Self { inodes, attr: Template { uid, gid, modified }, page_cache, surroundings }
     }
 
     fn getattr(&self, inode: u64) -> Result<FileAttr, Refusal> {
@@ -206,7 +204,7 @@ impl Filesystem for FaceFs {
                 log::debug!("the kernel lacks {flag:?}");
             }
         }
-        if let Err(most) = config.set_max_readahead(READAHEAD_BYTES) {
+        if let Err(most) = config.set_max_readahead(READ_AHEAD_BYTES) {
             let _ = config.set_max_readahead(most);
         }
         let _ = config.set_max_background(64);
@@ -272,13 +270,19 @@ impl Filesystem for FaceFs {
                 buffer.resize(size, 0);
             }
             let out = &mut buffer[..size];
-            match guard("read", inode.0, || self.inodes.read_at(inode.0, offset, out)) {
-                Ok(len) => {
-                    self.prefetch.will_answer(inode.0, offset, len, size);
-                    reply.data(&buffer[..len]);
-                    self.prefetch.was_read(inode.0, offset, len, size);
-                }
+            let surroundings = self.surroundings.as_ref();
+            let reading = surroundings.map(|around| around.reading(inode.0, offset, size));
+            let read = guard("read", inode.0, || self.inodes.read_at(inode.0, offset, out));
+            match read {
+                Ok(len) => reply.data(&buffer[..len]),
                 Err(errno) => reply.error(errno),
+            }
+            drop(reading);
+            if let (Some(surroundings), Ok(len)) = (surroundings, read) {
+                let _ = guard("read", inode.0, || {
+                    surroundings.was_read(inode.0, offset, len, size);
+                    Ok(())
+                });
             }
         });
     }

@@ -1,16 +1,16 @@
 //! Faces as a mounted file system, through FUSE.
 //!
-//! [`filesystem`] answers requests about the files that [`inodes`] numbers, [`prefetch`] fills the
-//! kernel's page cache with what will be wanted soon, [`session`] mounts and unmounts, [`mounts`]
-//! reads the system's table of mounts, [`errno`] turns errors into errno. Nothing here knows what the
-//! files hold.
+//! [`filesystem`] answers requests about the files that [`inodes`] numbers, [`surroundings`] puts
+//! what lies around scattered reads into the kernel's page cache, [`session`] mounts and unmounts,
+//! [`mounts`] reads the system's table of mounts, [`errno`] turns errors into errno. Nothing here
+//! knows what the files hold.
 
 mod errno;
 mod filesystem;
 mod inodes;
 pub mod mounts;
-mod prefetch;
 pub mod session;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,6 +21,13 @@ pub use session::{MountError, Mounted, Unmounter, mount};
 
 /// The file system type's second half: mounts are listed as `fuse.anncat` or with this source.
 pub const NAME: &str = "anncat";
+
+/// How far the kernel may read ahead of a reader in sequence, where we may tell it so: a chunk file
+/// of the default size is then asked for at once, and computed on all cores.
+const READ_AHEAD_BYTES: u32 = 4 << 20;
+/// Most that is asked for in one request: what is computed for one stays in the cache of a core until
+/// it is handed over, and a chunk file becomes several requests, for several threads.
+const MAX_READ_BYTES: u32 = 512 << 10;
 
 /// One face under one name in the top directory of a mount.
 #[derive(Clone)]
@@ -44,8 +51,8 @@ pub enum Access {
 /// What the kernel keeps of what was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PageCache {
-    /// Everything, and what will be wanted soon: what follows in a file that is read from its
-    /// beginning, and the surroundings of scattered reads. Files are opened without a request.
+    /// Everything that was read, and the surroundings of scattered reads. Files are opened without a
+    /// request.
     #[default]
     All,
     /// Everything that was read.

@@ -5,11 +5,16 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+/// Major and minor number.
+pub type Device = (u32, u32);
+
 /// A mount, as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountEntry {
     /// Where it is mounted.
     pub mountpoint: PathBuf,
+    /// Its device: no other mount's, while a file of this is open.
+    pub device: Device,
     /// File system type (`ext4`, `fuse.anncat`).
     pub fs_type: String,
     /// What is mounted.
@@ -32,6 +37,16 @@ impl MountEntry {
 pub fn at(mountpoint: &Path) -> io::Result<Option<MountEntry>> {
     let table = std::fs::read("/proc/self/mountinfo")?;
     Ok(parse(&table).rfind(|entry| entry.mountpoint == mountpoint))
+}
+
+/// The mount of this program that a path lies in, but is not the top of.
+#[must_use]
+pub fn ours_above(path: &Path) -> Option<PathBuf> {
+    path.ancestors()
+        .skip(1)
+        .filter_map(|above| at(above).ok().flatten())
+        .find(MountEntry::is_ours)
+        .map(|entry| entry.mountpoint)
 }
 
 /// The absolute path of a mountpoint without asking the mount itself, which may be dead: only the
@@ -61,12 +76,14 @@ pub fn resolve(mountpoint: &Path) -> io::Result<PathBuf> {
 fn parse(table: &[u8]) -> impl DoubleEndedIterator<Item = MountEntry> {
     table.split(|&byte| byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|&byte| byte == b' ');
-        let mountpoint = PathBuf::from(unescape(fields.nth(4)?));
+        let (major, minor) = std::str::from_utf8(fields.nth(2)?).ok()?.split_once(':')?;
+        let device = (major.parse().ok()?, minor.parse().ok()?);
+        let mountpoint = PathBuf::from(unescape(fields.nth(1)?));
         // Optional fields end with a single dash.
         fields.find(|field| *field == b"-")?;
         let fs_type = String::from_utf8_lossy(fields.next()?).into_owned();
         let source = unescape(fields.next()?).to_string_lossy().into_owned();
-        Some(MountEntry { mountpoint, fs_type, source })
+        Some(MountEntry { mountpoint, device, fs_type, source })
     })
 }
 
@@ -104,6 +121,7 @@ mod tests {
         let entries: Vec<MountEntry> = parse(table).collect();
         assert_eq!(entries.len(), 3);
         assert_eq!(entries[1].mountpoint, Path::new("/home/a b\\c"));
+        assert_eq!(entries[1].device, (0, 50));
         assert_eq!(
             entries.iter().map(MountEntry::is_ours).collect::<Vec<_>>(),
             [false, true, true]

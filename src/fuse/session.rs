@@ -5,21 +5,25 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
 use super::filesystem::FaceFs;
 use super::inodes::Inodes;
-use super::prefetch::Prefetch;
-use super::{Access, Export, MountOptions, NAME, PageCache, mounts, num_cores};
+use super::mounts::{self, Device, MountEntry};
+use super::surroundings::Surroundings;
+use super::{
+    Access, Export, MAX_READ_BYTES, MountOptions, NAME, PageCache, READ_AHEAD_BYTES, num_cores,
+};
 
 /// The device that FUSE speaks through.
 const DEVICE: &str = "/dev/fuse";
-/// Kernel read-ahead of the mount, where we may set it.
-const READ_AHEAD_KB: &str = "256";
 /// Most threads that fill the kernel's page cache.
 const MOST_STORING: usize = 8;
+/// How long taking a mount out of the tree of files may take.
+const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a mount or unmount failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +50,12 @@ pub enum MountError {
         source: io::Error,
     },
     /// There is nothing to unmount.
-    #[error("{mountpoint}: nothing is mounted there", mountpoint = mountpoint.display())]
+    #[error("{mountpoint}: nothing is mounted there{hint}", mountpoint = mountpoint.display(), hint = hint_above(above.as_deref()))]
     NotMounted {
         /// Where.
         mountpoint: PathBuf,
+        /// The mount of this program that the path lies in, if any.
+        above: Option<PathBuf>,
     },
     /// Something else is mounted there.
     #[error("{mountpoint}: this is not a mount of anncat, but of type {fs_type}", mountpoint = mountpoint.display())]
@@ -69,6 +75,12 @@ pub enum MountError {
     },
 }
 
+fn hint_above(above: Option<&Path>) -> String {
+    above.map_or_else(String::new, |above| {
+        format!("\n  hint: the mountpoint is {}", above.display())
+    })
+}
+
 fn device_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "ask for the right to read and write it",
@@ -76,16 +88,18 @@ fn device_hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// A mount that is being served, until [`Mounted::wait`] returns. Dropping it unmounts.
+/// A mount that is being served, until [`Mounted::wait`] returns. Dropping it unmounts, unless a
+/// file of it is open.
 pub struct Mounted {
     session: BackgroundSession,
-    mountpoint: PathBuf,
+    unmounter: Unmounter,
 }
 
 /// Unmounts from another thread.
 #[derive(Debug, Clone)]
 pub struct Unmounter {
     mountpoint: PathBuf,
+    device: Device,
 }
 
 /// Mounts `exports` on an empty directory, and serves them from threads of its own. When this
@@ -108,6 +122,7 @@ pub fn mount(
         MountOption::RO,
         MountOption::NoAtime,
         MountOption::DefaultPermissions,
+        MountOption::CUSTOM(format!("max_read={MAX_READ_BYTES}")),
     ];
     config.acl = match options.access {
         Access::Owner => SessionACL::Owner,
@@ -115,16 +130,11 @@ pub fn mount(
     };
     config.n_threads = Some(options.threads.max(1));
     let inodes = Arc::new(Inodes::new(exports));
-    let (prefetch, waiting) = match options.page_cache {
-        PageCache::All => {
-            let (prefetch, waiting) = Prefetch::new(&inodes);
-            (prefetch, Some(waiting))
-        }
-        PageCache::Read | PageCache::Computed => (Prefetch::none(&inodes), None),
-    };
-    let filesystem = FaceFs::new(inodes, options.modified, options.page_cache, prefetch);
+    let stores = options.page_cache == PageCache::All;
+    let (surroundings, waiting) = stores.then(|| Surroundings::new(&inodes)).unzip();
+    let filesystem = FaceFs::new(inodes, options.modified, options.page_cache, surroundings);
     let session = Session::new(filesystem, &mountpoint, &config).map_err(|source| {
-        if source.kind() == io::ErrorKind::NotFound {
+        if source.kind() == io::ErrorKind::NotFound && !is_root() {
             MountError::NoHelper
         } else {
             refused(source)
@@ -135,17 +145,22 @@ pub fn mount(
         for _ in 0..num_cores().min(MOST_STORING) {
             let (waiting, notifier) = (Arc::clone(&waiting), session.notifier());
             std::thread::Builder::new()
-                .name("prefetch".to_owned())
+                .name("surroundings".to_owned())
                 .spawn(move || waiting.store(&notifier))
                 .map_err(refused)?;
         }
     }
-    tune_read_ahead(&mountpoint);
-    Ok(Mounted { session, mountpoint })
+    let device = device_of(&mountpoint).ok_or_else(|| refused(io::Error::other("it is gone")))?;
+    tune_read_ahead(device);
+    Ok(Mounted { session, unmounter: Unmounter { mountpoint, device } })
 }
 
-/// The helper opens the device with the user's own rights, so it must be allowed to us in any case.
-fn check_device() -> Result<(), MountError> {
+/// Fails where nothing could be mounted, before anything else is done. The helper opens the device
+/// with the user's own rights, so it must be allowed to us in any case.
+///
+/// # Errors
+/// FUSE is missing or forbidden here.
+pub fn check_device() -> Result<(), MountError> {
     std::fs::OpenOptions::new()
         .read(true)
         .write(true)
@@ -159,18 +174,27 @@ fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Larger read-ahead makes sequential reads a fifth faster; only root may ask for it. Asking the
-/// mount for its device number is its first request.
-fn tune_read_ahead(mountpoint: &Path) {
-    use std::os::unix::fs::MetadataExt;
+/// Lets the kernel read ahead by whole chunks; only root may ask for more than 128 KiB.
+fn tune_read_ahead((major, minor): Device) {
     if !is_root() {
         return;
     }
-    let Ok(metadata) = std::fs::metadata(mountpoint) else { return };
-    let device = metadata.dev();
-    let file =
-        format!("/sys/class/bdi/{}:{}/read_ahead_kb", libc::major(device), libc::minor(device));
-    if let Err(error) = std::fs::write(&file, READ_AHEAD_KB) {
+    let file = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    if let Err(error) = std::fs::write(&file, (READ_AHEAD_BYTES / 1024).to_string()) {
+        log::debug!("{file}: {error}");
+    }
+}
+
+/// The device of the mount that was just made.
+fn device_of(mountpoint: &Path) -> Option<Device> {
+    mounts::at(mountpoint).ok().flatten().map(|entry| entry.device)
+}
+
+/// Has the kernel end all requests of a mount, also those that nobody will answer any more; as far
+/// as the control file system of FUSE is mounted.
+fn cut_off((_, minor): Device) {
+    let file = format!("/sys/fs/fuse/connections/{minor}/abort");
+    if let Err(error) = std::fs::write(&file, "1") {
         log::debug!("{file}: {error}");
     }
 }
@@ -179,7 +203,7 @@ impl Mounted {
     /// Something that unmounts this mount from another thread.
     #[must_use]
     pub fn unmounter(&self) -> Unmounter {
-        Unmounter { mountpoint: self.mountpoint.clone() }
+        self.unmounter.clone()
     }
 
     /// Serves until the mount is gone and no file of it is open any more.
@@ -207,7 +231,12 @@ impl Unmounter {
     /// # Errors
     /// It was not there any more, or the system refused.
     pub fn unmount(&self) -> Result<(), MountError> {
-        unmount(&self.mountpoint)
+        unmount_if(&self.mountpoint, |entry| entry.device == self.device)
+    }
+
+    /// Ends what is left of the mount after [`Self::unmount`]: who still reads gets errors.
+    pub fn cut_off(&self) {
+        cut_off(self.device);
     }
 }
 
@@ -216,17 +245,37 @@ impl Unmounter {
 /// # Errors
 /// Nothing or something else is mounted there, or the system refused.
 pub fn unmount(mountpoint: &Path) -> Result<(), MountError> {
+    unmount_if(mountpoint, |_| true)
+}
+
+fn unmount_if(mountpoint: &Path, is_meant: impl Fn(&MountEntry) -> bool) -> Result<(), MountError> {
     let shown = || mountpoint.to_owned();
     let stuck = |why: String| MountError::Stuck { mountpoint: shown(), why };
     let resolved = mounts::resolve(mountpoint).map_err(|error| stuck(error.to_string()))?;
     let entry = mounts::at(&resolved)
         .map_err(|error| stuck(error.to_string()))?
-        .ok_or_else(|| MountError::NotMounted { mountpoint: shown() })?;
+        .filter(is_meant)
+        .ok_or_else(|| MountError::NotMounted {
+        mountpoint: shown(),
+        above: mounts::ours_above(&resolved),
+    })?;
     if !entry.is_ours() {
         return Err(MountError::NotOurs { mountpoint: shown(), fs_type: entry.fs_type });
     }
-    let path = CString::new(resolved.as_os_str().as_bytes())
-        .map_err(|_| stuck("the path holds a NUL character".to_owned()))?;
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || done.send(detach(&resolved)));
+    // Detaching takes no time. It waits only for a server that was killed in the wrong moment.
+    let detached = is_done.recv_timeout(UNMOUNT_PATIENCE).or_else(|_| {
+        cut_off(entry.device);
+        is_done.recv_timeout(UNMOUNT_PATIENCE)
+    });
+    detached.unwrap_or_else(|_| Err("the system does not answer".to_owned())).map_err(stuck)
+}
+
+/// Takes a mount out of the tree of files.
+fn detach(mountpoint: &Path) -> Result<(), String> {
+    let path = CString::new(mountpoint.as_os_str().as_bytes())
+        .map_err(|_| "the path holds a NUL character".to_owned())?;
     // SAFETY: `path` is a NUL-terminated string that outlives the call.
     let failed =
         unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW) } != 0;
@@ -235,9 +284,9 @@ pub fn unmount(mountpoint: &Path) -> Result<(), MountError> {
     }
     let error = io::Error::last_os_error();
     if error.raw_os_error() != Some(libc::EPERM) {
-        return Err(stuck(error.to_string()));
+        return Err(error.to_string());
     }
-    unmount_with_helper(&resolved).map_err(stuck)
+    unmount_with_helper(mountpoint)
 }
 
 /// Users other than root unmount through the same helper that mounted.

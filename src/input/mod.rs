@@ -26,7 +26,7 @@ pub struct Source {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OpenError {
     /// Nothing is there.
-    #[error("{path}: there is no such file or directory", path = path.display())]
+    #[error("{path}: there is no such file or directory\n  hint: inputs are paths, of which a shell expands ~ and * only where they are not quoted", path = path.display())]
     Missing {
         /// The path given.
         path: PathBuf,

@@ -21,8 +21,7 @@ pub struct BlockKey {
 }
 
 /// Blocks by key up to a budget of bytes (or one that is larger), the least recently used dropped
-/// first. A block that
-/// several threads ask for at once is loaded once.
+/// first. A block that several threads ask for at once is loaded once.
 #[derive(Debug)]
 pub struct BlockCache {
     budget_bytes: usize,
@@ -63,6 +62,12 @@ impl BlockCache {
     pub fn knows(&self, key: BlockKey) -> bool {
         let state = lock(&self.state);
         state.ready.contains(&key) || state.loading.contains_key(&key)
+    }
+
+    /// True when another thread is loading the block: who has others to load does so first.
+    #[must_use]
+    pub fn is_loading(&self, key: BlockKey) -> bool {
+        lock(&self.state).loading.contains_key(&key)
     }
 
     /// The block, from `load` when it is not held. Other threads that ask meanwhile wait and get the
@@ -196,6 +201,19 @@ mod tests {
             }
         });
         assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_block_is_loading_until_it_has_landed() {
+        let cache = BlockCache::new(1 << 20);
+        assert!(!cache.is_loading(key(1)));
+        cache
+            .get_or_load(key(1), || {
+                assert!(cache.is_loading(key(1)) && !cache.is_loading(key(2)));
+                Ok(vec![1])
+            })
+            .unwrap();
+        assert!(!cache.is_loading(key(1)));
     }
 
     #[test]

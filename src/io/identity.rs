@@ -18,9 +18,11 @@ pub struct Identity {
     pub ino: u64,
     /// Length in bytes; of a zarr directory, that of all its files.
     pub len: u64,
-    /// Time of the last change of the content, in nanoseconds since 1970; of a zarr directory, a
-    /// digest of the names, lengths and times of all its files.
+    /// Time of the last change of the content, in nanoseconds since 1970; of a zarr directory, that
+    /// of the file that was changed last.
     pub mtime_ns: i64,
+    /// Of a zarr directory, a digest of the names, lengths and times of all its files; of a file, 0.
+    pub digest: u64,
 }
 
 impl Identity {
@@ -33,6 +35,7 @@ impl Identity {
             ino: metadata.ino(),
             len: metadata.len(),
             mtime_ns: mtime_ns(metadata),
+            digest: 0,
         }
     }
 
@@ -49,8 +52,8 @@ impl Identity {
     #[must_use]
     pub fn hex(&self) -> String {
         use std::os::unix::ffi::OsStrExt;
-        let mut bytes = Vec::with_capacity(self.path.as_os_str().len() + 32);
-        for field in [self.dev, self.ino, self.len, self.mtime_ns as u64] {
+        let mut bytes = Vec::with_capacity(self.path.as_os_str().len() + 40);
+        for field in [self.dev, self.ino, self.len, self.mtime_ns as u64, self.digest] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(self.path.as_os_str().as_bytes());
@@ -58,7 +61,9 @@ impl Identity {
     }
 }
 
-/// Nanoseconds wrap in the year 2262; equality is all that counts.
-fn mtime_ns(metadata: &Metadata) -> i64 {
+/// Time of the last change of the content, in nanoseconds since 1970. They wrap in the year 2262;
+/// equality is what counts.
+#[must_use]
+pub fn mtime_ns(metadata: &Metadata) -> i64 {
     metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec())
 }

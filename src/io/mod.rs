@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use blocks::{Block, BlockCache, BlockKey};
-pub use identity::Identity;
+pub use identity::{Identity, mtime_ns};
 pub use source::SourceFile;
 
 /// How much a [`Context`] may hold.

@@ -135,11 +135,7 @@ impl SourceFile {
             return Ok(file);
         }
         let file = self.context.files().open(self.id, self.path()).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::NotFound {
-                self.changed()
-            } else {
-                ReadError::io(self.path(), "", error)
-            }
+            if is_gone(&error) { self.changed() } else { ReadError::io(self.path(), "", error) }
         })?;
         self.compare(file.metadata())?;
         Ok(file)
@@ -159,7 +155,7 @@ impl SourceFile {
         match metadata {
             Ok(metadata) if self.identity.matches(&metadata) => Ok(()),
             Ok(_) => Err(self.changed()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(self.changed()),
+            Err(error) if is_gone(&error) => Err(self.changed()),
             Err(error) => Err(ReadError::io(self.path(), "", error)),
         }
     }
@@ -167,6 +163,11 @@ impl SourceFile {
     fn changed(&self) -> ReadError {
         ReadError::Changed { file: self.path().to_owned() }
     }
+}
+
+/// Whether there is nothing at a path any more, or what was a directory above it is none now.
+fn is_gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 impl Drop for SourceFile {

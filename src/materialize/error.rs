@@ -35,8 +35,8 @@ pub enum MaterializeError {
     },
     /// The output cannot hold this many bytes.
     #[error(
-        "{path}: not enough space: the output takes {needed} bytes and {available} are free",
-        path = path.display()
+        "{path}: not enough space: the output takes {}, and {} are free\n  hint: --compression makes it smaller",
+        mib(*needed), mib(*available), path = path.display()
     )]
     NoSpace {
         /// The output.
@@ -128,4 +128,8 @@ impl MaterializeError {
             Self::Write { path, element, source }
         }
     }
+}
+
+fn mib(len_bytes: u64) -> String {
+    format!("{:.1} MiB", len_bytes as f64 / f64::from(1 << 20))
 }

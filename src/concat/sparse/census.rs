@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::column_map::ColumnMap;
 use super::offsets::{Offsets, OffsetsWriter};
 use super::source::Compressed;
+use super::spill;
 use crate::base::{Progress, ReadError};
 
 /// Major slices whose counts are held at once.
@@ -28,7 +29,7 @@ pub(super) fn count_kept(
     spill_dir: &Path,
     progress: &dyn Progress,
 ) -> Result<Offsets, ReadError> {
-    let spill = |error: io::Error| ReadError::io(spill_dir, "", error);
+    let spill = |error: io::Error| spill::failed(spill_dir, error);
     let mask = map.kept_mask();
     let mut writer = OffsetsWriter::new(matrix.num_major + 1, spill_dir).map_err(spill)?;
     let mut total = 0;

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
@@ -21,6 +21,10 @@ const SUFFIX: &str = "census";
 const HEADER_BYTES: usize = 8 + 16 + 8 + 8;
 /// Older censuses are removed once all of them take more than this.
 const MAX_TOTAL_BYTES: u64 = 4 << 30;
+/// Where censuses are written until they are complete.
+const UNFINISHED: &str = "tmp";
+/// What has not become a census after this long is left of a run that was killed.
+const LEFT_OVER: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory of censuses.
 #[derive(Debug)]
@@ -87,7 +91,8 @@ impl<'a> CensusStore<'a> {
         fs::create_dir_all(self.dir)?;
         let mut checksum = Xxh3::new();
         (0..offsets.len()).for_each(|at| checksum.update(&offsets.get(at).to_le_bytes()));
-        let file = tempfile::Builder::new().suffix(".tmp").tempfile_in(self.dir)?;
+        let file =
+            tempfile::Builder::new().suffix(&format!(".{UNFINISHED}")).tempfile_in(self.dir)?;
         let mut writer = BufWriter::with_capacity(1 << 20, file);
         writer.write_all(&header(key, offsets.len(), checksum.digest()))?;
         for at in 0..offsets.len() {
@@ -99,21 +104,15 @@ impl<'a> CensusStore<'a> {
         Offsets::map(&file, HEADER_BYTES)
     }
 
-    /// Removes the least recently used censuses while there are too many bytes of them.
+    /// Removes the least recently used censuses while there are too many bytes of them, and what
+    /// killed runs left.
     fn prune(&self) {
-        let Ok(entries) = fs::read_dir(self.dir) else { return };
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
-            .filter_map(|entry| {
-                let path = entry.ok()?.path();
-                let metadata = fs::metadata(&path).ok()?;
-                let ours = path.extension().is_some_and(|extension| extension == SUFFIX);
-                (ours && metadata.is_file()).then_some((
-                    metadata.modified().ok()?,
-                    metadata.len(),
-                    path,
-                ))
-            })
-            .collect();
+        for (modified, _, path) in self.files(UNFINISHED) {
+            if modified.elapsed().is_ok_and(|age| age > LEFT_OVER) {
+                let _ = fs::remove_file(path);
+            }
+        }
+        let mut files = self.files(SUFFIX);
         files.sort();
         let mut total: u64 = files.iter().map(|(_, len, _)| len).sum();
         for (_, len, path) in files {
@@ -124,6 +123,20 @@ impl<'a> CensusStore<'a> {
                 total -= len;
             }
         }
+    }
+
+    /// Files of the directory with this extension: when they were last used, their length, where.
+    fn files(&self, extension: &str) -> Vec<(SystemTime, u64, PathBuf)> {
+        let described = |entry: io::Result<fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+            path.extension().is_some_and(|it| it == extension).then_some((
+                metadata.modified().ok()?,
+                metadata.len(),
+                path,
+            ))
+        };
+        fs::read_dir(self.dir).into_iter().flatten().filter_map(described).collect()
     }
 }
 

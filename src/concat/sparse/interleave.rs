@@ -14,6 +14,7 @@ use super::ints::{IndexType, copy_shifted};
 use super::minor_part::{MinorPart, Slice};
 use super::offsets::{Offsets, OffsetsWriter};
 use super::source::Compressed;
+use super::spill;
 use super::stack::Arrays;
 use crate::array::{ArraySource, SharedArray};
 use crate::base::parallel::try_each;
@@ -115,7 +116,7 @@ impl Interleaved {
             return Ok(Arc::clone(merged));
         }
         // Not under the lock: reading may bring this very thread back here.
-        let spill = |error: io::Error| ReadError::io(self.spill_dir.as_path(), "", error);
+        let spill = |error: io::Error| spill::failed(&self.spill_dir, error);
         let mut writer = OffsetsWriter::new(self.num_major + 1, &self.spill_dir).map_err(spill)?;
         writer.push(0).map_err(spill)?;
         let mut sum = 0_u64;

@@ -302,7 +302,7 @@ impl Chunked {
             let load =
                 |part: &Part| part.chunk.map(|chunk| self.block(part.index, chunk)).transpose();
             let blocks: Vec<Option<Block>> = match parts {
-                _ if is_sequential() => parts.iter().map(load).collect::<Result<_, _>>()?,
+                _ if is_sequential() => self.load_in_turn(parts, load)?,
                 [part] => vec![load(part)?],
                 _ => parts.par_iter().map(load).collect::<Result<_, _>>()?,
             };
@@ -328,6 +328,28 @@ impl Chunked {
             }
         }
         Ok(())
+    }
+
+    /// Loads the blocks of parts on this thread. Those that another thread is just loading come last:
+    /// two that read the same chunks share the work, and do not wait for each other at every one.
+    fn load_in_turn(
+        &self,
+        parts: &[Part],
+        load: impl Fn(&Part) -> Result<Option<Block>, ReadError>,
+    ) -> Result<Vec<Option<Block>>, ReadError> {
+        let mut blocks = vec![None; parts.len()];
+        let mut late = Vec::new();
+        for (at, part) in parts.iter().enumerate() {
+            if self.file.source.context().blocks().is_loading(self.key(part.index)) {
+                late.push(at);
+            } else {
+                blocks[at] = load(part)?;
+            }
+        }
+        for at in late {
+            blocks[at] = load(&parts[at])?;
+        }
+        Ok(blocks)
     }
 
     const fn key(&self, index: u64) -> BlockKey {

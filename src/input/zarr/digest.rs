@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::io::Identity;
+use crate::io::{Identity, mtime_ns};
 
-/// The identity of the store at `path`. `len` is that of all files together, and the time stands for
-/// a digest of them all: a chunk that is rewritten in place leaves no trace on its directory.
+/// The identity of the store at `path`, of all its files together: a chunk that is rewritten in
+/// place leaves no trace on its directory.
 pub(super) fn identity(path: &Path) -> io::Result<Identity> {
     let metadata = std::fs::metadata(path)?;
     let total = directory(path, "", &[])?;
     let mut identity = Identity::of_file(path, &metadata);
     identity.len = total.len_bytes;
-    identity.mtime_ns = total.digest as i64;
+    identity.mtime_ns = total.newest_ns.unwrap_or(identity.mtime_ns);
+    identity.digest = total.digest;
     Ok(identity)
 }
 
@@ -26,13 +27,16 @@ pub(super) fn identity(path: &Path) -> io::Result<Identity> {
 struct Total {
     len_bytes: u64,
     digest: u64,
+    /// When the file that was changed last was changed.
+    newest_ns: Option<i64>,
 }
 
 impl Total {
-    const fn plus(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         Self {
             len_bytes: self.len_bytes.wrapping_add(other.len_bytes),
             digest: self.digest.wrapping_add(other.digest),
+            newest_ns: self.newest_ns.max(other.newest_ns),
         }
     }
 }
@@ -69,12 +73,12 @@ fn directory(path: &Path, key: &str, trail: &[(u64, u64)]) -> io::Result<Total> 
 
 fn file(key: &str, metadata: &Metadata) -> Total {
     let mut bytes = Vec::with_capacity(key.len() + 32);
-    let time = metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec());
-    for field in [metadata.ino(), metadata.len(), time as u64] {
+    let time_ns = mtime_ns(metadata);
+    for field in [metadata.ino(), metadata.len(), time_ns as u64] {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
     bytes.extend_from_slice(key.as_bytes());
-    Total { len_bytes: metadata.len(), digest: xxh3_64(&bytes) }
+    Total { len_bytes: metadata.len(), digest: xxh3_64(&bytes), newest_ns: Some(time_ns) }
 }
 
 #[cfg(test)]
@@ -93,6 +97,10 @@ mod tests {
         assert_eq!(before.len, 5);
         std::thread::sleep(std::time::Duration::from_millis(20));
         std::fs::write(store.path().join("a/b/0"), b"124").unwrap();
-        assert_ne!(before, identity(store.path()).unwrap());
+        let after = identity(store.path()).unwrap();
+        assert_ne!(before.digest, after.digest);
+        assert!(before.mtime_ns < after.mtime_ns);
+        let newest = std::fs::metadata(store.path().join("a/b/0")).unwrap();
+        assert_eq!(after.mtime_ns, mtime_ns(&newest));
     }
 }
