@@ -22,7 +22,8 @@ use super::{
 const DEVICE: &str = "/dev/fuse";
 /// Most threads that fill the kernel's page cache.
 const MOST_STORING: usize = 8;
-/// How long taking a mount out of the tree of files may take.
+/// How long a server may take to answer, and the system to take a mount out of the tree of files:
+/// both are quick, or never come.
 const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a mount or unmount failed.
@@ -216,10 +217,11 @@ impl Mounted {
         let served = std::mem::replace(&mut session.guard, done)
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("a thread of the mount ended in a panic")));
-        if served.is_ok() {
-            // The mount is gone already. fuser would unmount its path once more when it is dropped
-            // (it takes a closed connection for an open one), and by now that may be another's.
-            std::mem::forget(session);
+        // As a rule the mount is gone already. fuser would unmount its path once more when it is
+        // dropped (it takes a closed connection for an open one), and by now that may be another's.
+        std::mem::forget(session);
+        if served.is_err() {
+            let _ = self.unmounter.unmount();
         }
         served
     }
@@ -252,33 +254,63 @@ fn unmount_if(mountpoint: &Path, is_meant: impl Fn(&MountEntry) -> bool) -> Resu
     let shown = || mountpoint.to_owned();
     let stuck = |why: String| MountError::Stuck { mountpoint: shown(), why };
     let resolved = mounts::resolve(mountpoint).map_err(|error| stuck(error.to_string()))?;
-    let entry = mounts::at(&resolved)
-        .map_err(|error| stuck(error.to_string()))?
-        .filter(is_meant)
-        .ok_or_else(|| MountError::NotMounted {
-        mountpoint: shown(),
-        above: mounts::ours_above(&resolved),
-    })?;
+    let there = mounts::at(&resolved).map_err(|error| stuck(error.to_string()))?;
+    let Some(entry) = there.filter(is_meant) else {
+        let above = mounts::ours_above(&resolved);
+        return Err(MountError::NotMounted { mountpoint: shown(), above });
+    };
     if !entry.is_ours() {
         return Err(MountError::NotOurs { mountpoint: shown(), fs_type: entry.fs_type });
     }
+    let probed = resolved.clone();
+    let answers = in_time(move || answer(&probed)).is_some();
+    let how = if answers { Detach::Gently } else { Detach::Forced };
+    in_time(move || detach(&resolved, how))
+        .unwrap_or_else(|| {
+            cut_off(entry.device);
+            Err("the system does not answer".to_owned())
+        })
+        .map_err(stuck)
+}
+
+/// What `work` gives, unless it takes too long: the system makes it wait for a server that has
+/// stopped, or was killed in the wrong moment.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (done, is_done) = mpsc::channel();
-    std::thread::spawn(move || done.send(detach(&resolved)));
-    // Detaching takes no time. It waits only for a server that was killed in the wrong moment.
-    let detached = is_done.recv_timeout(UNMOUNT_PATIENCE).or_else(|_| {
-        cut_off(entry.device);
-        is_done.recv_timeout(UNMOUNT_PATIENCE)
-    });
-    detached.unwrap_or_else(|_| Err("the system does not answer".to_owned())).map_err(stuck)
+    std::thread::spawn(move || done.send(work()));
+    is_done.recv_timeout(UNMOUNT_PATIENCE).ok()
+}
+
+/// Waits for an answer of the server, or for the news that it is gone.
+fn answer(mountpoint: &Path) {
+    if let Ok(path) = CString::new(mountpoint.as_os_str().as_bytes()) {
+        let mut space = std::mem::MaybeUninit::uninit();
+        // SAFETY: the path ends in NUL, and `space` has room for what the call writes.
+        unsafe { libc::statvfs(path.as_ptr(), space.as_mut_ptr()) };
+    }
+}
+
+/// What becomes of those who still read.
+#[derive(Clone, Copy)]
+enum Detach {
+    /// They read on until they close their files.
+    Gently,
+    /// They get errors.
+    Forced,
 }
 
 /// Takes a mount out of the tree of files.
-fn detach(mountpoint: &Path) -> Result<(), String> {
+fn detach(mountpoint: &Path, how: Detach) -> Result<(), String> {
     let path = CString::new(mountpoint.as_os_str().as_bytes())
         .map_err(|_| "the path holds a NUL character".to_owned())?;
+    let flags = libc::MNT_DETACH
+        | libc::UMOUNT_NOFOLLOW
+        | match how {
+            Detach::Gently => 0,
+            Detach::Forced => libc::MNT_FORCE,
+        };
     // SAFETY: `path` is a NUL-terminated string that outlives the call.
-    let failed =
-        unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW) } != 0;
+    let failed = unsafe { libc::umount2(path.as_ptr(), flags) } != 0;
     if !failed {
         return Ok(());
     }

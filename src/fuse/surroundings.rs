@@ -9,7 +9,7 @@
 //!
 //! Storing waits, in the kernel, for pages that are being read. The threads that answer reads never
 //! wait for those that store, so that cannot lock up while this process lives. Should it be killed
-//! during such a wait, the answer never comes, and the mount hangs until its connection is cut off
+//! during such a wait, the answer never comes, and the mount hangs until it is unmounted by force
 //! (`session::unmount` does so). So nothing is stored where a read is being answered.
 
 use std::collections::hash_map::RandomState;
