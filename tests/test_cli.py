@@ -97,6 +97,12 @@ def test_what_a_killed_run_left_is_told(pair, tmp_path):
     assert left.exists()
 
 
+def test_all_inputs_that_fail_are_named(pair, tmp_path):
+    pair[0].unlink()
+    said = refused("inspect", *pair, tmp_path / "none.h5ad", says=f"{pair[0]}: there is no such file")
+    assert str(tmp_path / "none.h5ad") in said and str(pair[1]) not in said
+
+
 def test_no_anndata(pair, tmp_path):
     import h5py
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 
 use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, say};
@@ -51,10 +51,35 @@ pub fn prepare(
             })
         })
         .collect();
-    // The first input that fails is the one to tell, whichever failed first.
-    let inputs: Vec<concat::Input> = opened.into_iter().collect::<Result<_>>()?;
+    let inputs = all_or_failure(inputs, opened)?;
     let plan = concat::plan(&inputs, &args.options())?;
     Ok(Prepared { inputs, plan })
+}
+
+/// All inputs, or why the first that failed did, with the names of others that failed too.
+fn all_or_failure(
+    named: &[KeyedInput],
+    opened: Vec<Result<concat::Input>>,
+) -> Result<Vec<concat::Input>> {
+    const MOST_NAMED: usize = 5;
+    let (mut inputs, mut failures) = (Vec::with_capacity(named.len()), Vec::new());
+    for (keyed, opened) in named.iter().zip(opened) {
+        match opened {
+            Ok(input) => inputs.push(input),
+            Err(error) => failures.push((keyed.path.display().to_string(), error)),
+        }
+    }
+    let mut failures = failures.into_iter();
+    let Some((_, first)) = failures.next() else { return Ok(inputs) };
+    let mut others: Vec<String> = failures.map(|(path, _)| path).collect();
+    if others.is_empty() {
+        return Err(first);
+    }
+    if others.len() > MOST_NAMED {
+        let more = format!("and {} more", others.len() - MOST_NAMED);
+        others.splice(MOST_NAMED.., [more]);
+    }
+    Err(anyhow!("{first}\n  also unusable: {}", others.join(", ")))
 }
 
 /// Everything from paths to the merged tree. Notices go to stderr.

@@ -10,21 +10,23 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
-    AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory,
-    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
+    ReplyEntry, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 
 use crate::face::{Entry, EntryKind};
 
+use super::PageCache;
 use super::errno::{Refusal, guard};
 use super::inodes::{Inodes, Placed, TOP, Target};
 use super::surroundings::Surroundings;
-use super::{PageCache, READ_AHEAD_BYTES};
 
 /// How long the kernel may believe what it was told: nothing changes while the mount stands.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 const BLOCK_BYTES: u32 = 4096;
+/// Requests of read-ahead that may wait at once: of several readers, eight each.
+const MOST_IN_BACKGROUND: u16 = 64;
 
 /// The exported faces as a file system.
 pub struct FaceFs {
@@ -204,10 +206,7 @@ impl Filesystem for FaceFs {
                 log::debug!("the kernel lacks {flag:?}");
             }
         }
-        if let Err(most) = config.set_max_readahead(READ_AHEAD_BYTES) {
-            let _ = config.set_max_readahead(most);
-        }
-        let _ = config.set_max_background(64);
+        let _ = config.set_max_background(MOST_IN_BACKGROUND);
         Ok(())
     }
 
@@ -338,14 +337,6 @@ impl Filesystem for FaceFs {
             .fold(TOP, |sum, export| sum.saturating_add(export.face.num_entries()));
         let blocks = bytes.div_ceil(u64::from(BLOCK_BYTES));
         reply.statfs(blocks, 0, 0, files, 0, BLOCK_BYTES, 255, BLOCK_BYTES);
-    }
-
-    fn access(&self, _request: &Request, _inode: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
-        if mask.contains(AccessFlags::W_OK) {
-            reply.error(Errno::EROFS);
-        } else {
-            reply.ok();
-        }
     }
 
     fn getxattr(

@@ -22,13 +22,6 @@ pub use session::{MountError, Mounted, Unmounter, mount};
 /// The file system type's second half: mounts are listed as `fuse.anncat` or with this source.
 pub const NAME: &str = "anncat";
 
-/// How far the kernel may read ahead of a reader in sequence, where we may tell it so: a chunk file
-/// of the default size is then asked for at once, and computed on all cores.
-const READ_AHEAD_BYTES: u32 = 4 << 20;
-/// Most that is asked for in one request: what is computed for one stays in the cache of a core until
-/// it is handed over, and a chunk file becomes several requests, for several threads.
-const MAX_READ_BYTES: u32 = 512 << 10;
-
 /// One face under one name in the top directory of a mount.
 #[derive(Clone)]
 pub struct Export {

@@ -14,12 +14,16 @@ use super::filesystem::FaceFs;
 use super::inodes::Inodes;
 use super::mounts::{self, Device, MountEntry};
 use super::surroundings::Surroundings;
-use super::{
-    Access, Export, MAX_READ_BYTES, MountOptions, NAME, PageCache, READ_AHEAD_BYTES, num_cores,
-};
+use super::{Access, Export, MountOptions, NAME, PageCache, num_cores};
 
 /// The device that FUSE speaks through.
 const DEVICE: &str = "/dev/fuse";
+/// How far the kernel may read ahead of a reader in sequence, where we may tell it so: a chunk file
+/// of the default size is then asked for at once, and computed on all cores.
+const READ_AHEAD_BYTES: u32 = 4 << 20;
+/// Most that is asked for in one request: what is computed for one stays in the cache of a core until
+/// it is handed over, and a chunk file becomes several requests, for several threads.
+const MAX_READ_BYTES: u32 = 512 << 10;
 /// Most threads that fill the kernel's page cache.
 const MOST_STORING: usize = 8;
 /// How long a server may take to answer, and the system to take a mount out of the tree of files:
