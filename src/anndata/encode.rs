@@ -5,7 +5,8 @@ use super::error::EncodeError;
 use super::{AnnData, Elem, element, frame};
 use crate::tree::{Group, Node};
 
-/// Fails as [`encode`] would for a table whose names clash, also when matrices are planned only.
+/// Fails as [`encode`] would for a table whose names clash, also when matrices are planned only:
+/// those of the axes, and those in `obsm` and `varm`.
 ///
 /// # Errors
 /// A table whose names clash, or that cannot be read.

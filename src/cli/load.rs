@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use rayon::prelude::*;
 
 use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, say};
@@ -56,7 +56,7 @@ pub fn prepare(
     Ok(Prepared { inputs, plan })
 }
 
-/// All inputs, or why the first that failed did, with the names of others that failed too.
+/// All inputs, or why the first that failed did; a note names the others.
 fn all_or_failure(
     named: &[KeyedInput],
     opened: Vec<Result<concat::Input>>,
@@ -72,14 +72,14 @@ fn all_or_failure(
     let mut failures = failures.into_iter();
     let Some((_, first)) = failures.next() else { return Ok(inputs) };
     let mut others: Vec<String> = failures.map(|(path, _)| path).collect();
-    if others.is_empty() {
-        return Err(first);
-    }
     if others.len() > MOST_NAMED {
         let more = format!("and {} more", others.len() - MOST_NAMED);
         others.splice(MOST_NAMED.., [more]);
     }
-    Err(anyhow!("{first}\n  also unusable: {}", others.join(", ")))
+    if !others.is_empty() {
+        say(format_args!("note: other inputs cannot be used either: {}", others.join(", ")));
+    }
+    Err(first)
 }
 
 /// Everything from paths to the merged tree. Notices go to stderr.

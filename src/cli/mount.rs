@@ -83,9 +83,8 @@ struct ServingArgs {
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// What the kernel keeps in memory that is free: what was read, what follows in a file that is
-    /// read from its beginning, and what lies next to scattered reads (`all`); only what was `read`;
-    /// or only what was `computed`, where what the inputs hold uncompressed is read from them each
+    /// What the kernel keeps in memory that is free: what was read, and what lies next to scattered
+    /// reads (`all`); only what was `read`; or only what was `computed`, where what the inputs hold uncompressed is read from them each
     /// time, which is faster for data that are read once or do not fit in memory twice
     #[arg(long, value_enum, default_value = "all", value_name = "WHAT")]
     page_cache: PageCacheArg,
@@ -126,8 +125,8 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     let mountpoint = Path::new(mountpoint);
     let options = zarr_options(&args.store)?;
     let inputs = args.inputs.resolve(named, args.concat.keys.as_deref())?;
-    fuse::session::check_device()?;
     check_mountpoint(mountpoint)?;
+    fuse::session::check_device()?;
     // For messages that somebody reads elsewhere.
     let log = args.serving.log.as_ref().map(std::path::absolute).transpose()?;
     if let Some(log) = &log {

@@ -278,7 +278,7 @@ impl Filesystem for FaceFs {
             }
             drop(reading);
             if let (Some(surroundings), Ok(len)) = (surroundings, read) {
-                let _ = guard("read", inode.0, || {
+                let _ = guard("surroundings", inode.0, || {
                     surroundings.was_read(inode.0, offset, len, size);
                     Ok(())
                 });

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::{Access, Export, MountOptions, NAME, PageCache, num_cores};
 
 /// The device that FUSE speaks through.
 const DEVICE: &str = "/dev/fuse";
+/// The control file system of FUSE, where it is mounted.
+const CONNECTIONS: &str = "/sys/fs/fuse/connections";
 /// How far the kernel may read ahead of a reader in sequence, where we may tell it so: a chunk file
 /// of the default size is then asked for at once, and computed on all cores.
 const READ_AHEAD_BYTES: u32 = 4 << 20;
@@ -26,8 +29,7 @@ const READ_AHEAD_BYTES: u32 = 4 << 20;
 const MAX_READ_BYTES: u32 = 512 << 10;
 /// Most threads that fill the kernel's page cache.
 const MOST_STORING: usize = 8;
-/// How long a server may take to answer, and the system to take a mount out of the tree of files:
-/// both are quick, or never come.
+/// How long taking a mount out of the tree of files may take: it is quick, or never ends.
 const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a mount or unmount failed.
@@ -41,9 +43,9 @@ pub enum MountError {
         /// What the system said.
         source: io::Error,
     },
-    /// Users other than root mount through a helper, which is missing.
+    /// Who has not the rights of root mounts through a helper, which is missing.
     #[error(
-        "fusermount3 was not found, which users other than root need to mount\n  hint: install the package fuse3, or use `anncat materialize`, which needs no mount"
+        "fusermount3 was not found, which mounting takes without the rights of root\n  hint: install the package fuse3, or use `anncat materialize`, which needs no mount"
     )]
     NoHelper,
     /// The system refused the mount.
@@ -105,6 +107,8 @@ pub struct Mounted {
 pub struct Unmounter {
     mountpoint: PathBuf,
     device: Device,
+    /// After that, all this may name another mount.
+    has_ended: Arc<AtomicBool>,
 }
 
 /// Mounts `exports` on an empty directory, and serves them from threads of its own. When this
@@ -139,7 +143,7 @@ pub fn mount(
     let (surroundings, waiting) = stores.then(|| Surroundings::new(&inodes)).unzip();
     let filesystem = FaceFs::new(inodes, options.modified, options.page_cache, surroundings);
     let session = Session::new(filesystem, &mountpoint, &config).map_err(|source| {
-        if source.kind() == io::ErrorKind::NotFound && !is_root() {
+        if source.kind() == io::ErrorKind::NotFound && mountpoint.exists() {
             MountError::NoHelper
         } else {
             refused(source)
@@ -155,9 +159,11 @@ pub fn mount(
                 .map_err(refused)?;
         }
     }
-    let device = device_of(&mountpoint).ok_or_else(|| refused(io::Error::other("it is gone")))?;
+    let there = mounts::at(&mountpoint).map_err(refused)?;
+    let device = there.ok_or_else(|| refused(io::Error::other("it is not in /proc")))?.device;
     tune_read_ahead(device);
-    Ok(Mounted { session, unmounter: Unmounter { mountpoint, device } })
+    let unmounter = Unmounter { mountpoint, device, has_ended: Arc::default() };
+    Ok(Mounted { session, unmounter })
 }
 
 /// Fails where nothing could be mounted, before anything else is done. The helper opens the device
@@ -190,18 +196,17 @@ fn tune_read_ahead((major, minor): Device) {
     }
 }
 
-/// The device of the mount that was just made.
-fn device_of(mountpoint: &Path) -> Option<Device> {
-    mounts::at(mountpoint).ok().flatten().map(|entry| entry.device)
-}
-
 /// Has the kernel end all requests of a mount, also those that nobody will answer any more; as far
 /// as the control file system of FUSE is mounted.
-fn cut_off((_, minor): Device) {
-    let file = format!("/sys/fs/fuse/connections/{minor}/abort");
+fn cut_off(device: Device) {
+    let file = abort_file(device);
     if let Err(error) = std::fs::write(&file, "1") {
-        log::debug!("{file}: {error}");
+        log::debug!("{}: {error}", file.display());
     }
+}
+
+fn abort_file((_, minor): Device) -> PathBuf {
+    Path::new(CONNECTIONS).join(minor.to_string()).join("abort")
 }
 
 impl Mounted {
@@ -221,6 +226,7 @@ impl Mounted {
         let served = std::mem::replace(&mut session.guard, done)
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("a thread of the mount ended in a panic")));
+        self.unmounter.has_ended.store(served.is_ok(), Ordering::Relaxed);
         // As a rule the mount is gone already. fuser would unmount its path once more when it is
         // dropped (it takes a closed connection for an open one), and by now that may be another's.
         std::mem::forget(session);
@@ -237,16 +243,23 @@ impl Unmounter {
     /// # Errors
     /// It was not there any more, or the system refused.
     pub fn unmount(&self) -> Result<(), MountError> {
-        unmount_if(&self.mountpoint, |entry| entry.device == self.device)
+        unmount_if(&self.mountpoint, |entry| entry.device == self.device && !self.has_ended())
     }
 
     /// Ends what is left of the mount after [`Self::unmount`]: who still reads gets errors.
     pub fn cut_off(&self) {
-        cut_off(self.device);
+        if !self.has_ended() {
+            cut_off(self.device);
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
     }
 }
 
-/// Unmounts a mount of this program, also one that is in use or whose server has died.
+/// Unmounts a mount of this program, also one that is in use or whose server has died. Open files
+/// can be read until they are closed.
 ///
 /// # Errors
 /// Nothing or something else is mounted there, or the system refused.
@@ -266,55 +279,32 @@ fn unmount_if(mountpoint: &Path, is_meant: impl Fn(&MountEntry) -> bool) -> Resu
     if !entry.is_ours() {
         return Err(MountError::NotOurs { mountpoint: shown(), fs_type: entry.fs_type });
     }
-    let probed = resolved.clone();
-    let answers = in_time(move || answer(&probed)).is_some();
-    let how = if answers { Detach::Gently } else { Detach::Forced };
-    in_time(move || detach(&resolved, how))
-        .unwrap_or_else(|| {
-            cut_off(entry.device);
-            Err("the system does not answer".to_owned())
-        })
-        .map_err(stuck)
-}
-
-/// What `work` gives, unless it takes too long: the system makes it wait for a server that has
-/// stopped, or was killed in the wrong moment.
-fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (done, is_done) = mpsc::channel();
-    std::thread::spawn(move || done.send(work()));
-    is_done.recv_timeout(UNMOUNT_PATIENCE).ok()
+    let detaching = std::thread::Builder::new().spawn(move || done.send(detach(&resolved)));
+    detaching.map_err(|error| stuck(error.to_string()))?;
+    // This asks nothing of the server. It hangs only when one was killed in the wrong moment.
+    let detached = is_done.recv_timeout(UNMOUNT_PATIENCE).or_else(|_| {
+        cut_off(entry.device);
+        is_done.recv_timeout(UNMOUNT_PATIENCE)
+    });
+    detached.unwrap_or_else(|_| Err(hung(entry.device))).map_err(stuck)
 }
 
-/// Waits for an answer of the server, or for the news that it is gone.
-fn answer(mountpoint: &Path) {
-    if let Ok(path) = CString::new(mountpoint.as_os_str().as_bytes()) {
-        let mut space = std::mem::MaybeUninit::uninit();
-        // SAFETY: the path ends in NUL, and `space` has room for what the call writes.
-        unsafe { libc::statvfs(path.as_ptr(), space.as_mut_ptr()) };
-    }
-}
-
-/// What becomes of those who still read.
-#[derive(Clone, Copy)]
-enum Detach {
-    /// They read on until they close their files.
-    Gently,
-    /// They get errors.
-    Forced,
+fn hung(device: Device) -> String {
+    format!(
+        "its server was killed while the kernel waited for it\n  hint: as root, mount -t fusectl \
+         none {CONNECTIONS}; echo 1 > {}",
+        abort_file(device).display()
+    )
 }
 
 /// Takes a mount out of the tree of files.
-fn detach(mountpoint: &Path, how: Detach) -> Result<(), String> {
+fn detach(mountpoint: &Path) -> Result<(), String> {
     let path = CString::new(mountpoint.as_os_str().as_bytes())
         .map_err(|_| "the path holds a NUL character".to_owned())?;
-    let flags = libc::MNT_DETACH
-        | libc::UMOUNT_NOFOLLOW
-        | match how {
-            Detach::Gently => 0,
-            Detach::Forced => libc::MNT_FORCE,
-        };
     // SAFETY: `path` is a NUL-terminated string that outlives the call.
-    let failed = unsafe { libc::umount2(path.as_ptr(), flags) } != 0;
+    let failed =
+        unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW) } != 0;
     if !failed {
         return Ok(());
     }

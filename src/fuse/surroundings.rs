@@ -9,8 +9,8 @@
 //!
 //! Storing waits, in the kernel, for pages that are being read. The threads that answer reads never
 //! wait for those that store, so that cannot lock up while this process lives. Should it be killed
-//! during such a wait, the answer never comes, and the mount hangs until it is unmounted by force
-//! (`session::unmount` does so). So nothing is stored where a read is being answered.
+//! during such a wait, the answer never comes, and the mount hangs until its connection is cut off.
+//! So nothing is stored where a read is known to be waiting; one that comes in that moment remains.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -50,6 +50,9 @@ struct Piece {
     range: Range<u64>,
 }
 
+/// Pieces that were ordered, and not given up.
+type Recent = Mutex<LruCache<Piece, ()>>;
+
 /// The reads that are being answered.
 #[derive(Default)]
 struct Reads(Mutex<Vec<Piece>>);
@@ -65,7 +68,7 @@ pub struct Surroundings {
     inodes: Arc<Inodes>,
     queue: SyncSender<Piece>,
     reads: Arc<Reads>,
-    recent: Mutex<LruCache<Piece, ()>>,
+    recent: Arc<Recent>,
     /// By inode, for the files that were read last: a hash of where the next read in sequence would
     /// begin.
     next: [AtomicU64; STREAMS],
@@ -76,6 +79,7 @@ pub struct Surroundings {
 pub struct Waiting {
     inodes: Arc<Inodes>,
     reads: Arc<Reads>,
+    recent: Arc<Recent>,
     pieces: Mutex<Receiver<Piece>>,
 }
 
@@ -84,16 +88,17 @@ impl Surroundings {
     pub fn new(inodes: &Arc<Inodes>) -> (Self, Waiting) {
         let (queue, pieces) = sync_channel(WAITING);
         let reads = Arc::<Reads>::default();
+        let recent = Arc::new(Mutex::new(LruCache::new(REMEMBERED)));
         let surroundings = Self {
             inodes: Arc::clone(inodes),
             queue,
             reads: Arc::clone(&reads),
-            recent: Mutex::new(LruCache::new(REMEMBERED)),
+            recent: Arc::clone(&recent),
             next: std::array::from_fn(|_| AtomicU64::new(0)),
             hasher: RandomState::new(),
         };
         let inodes = Arc::clone(inodes);
-        (surroundings, Waiting { inodes, reads, pieces: Mutex::new(pieces) })
+        (surroundings, Waiting { inodes, reads, recent, pieces: Mutex::new(pieces) })
     }
 
     /// Takes note of a read of `asked` bytes from `at` on, until its answer has been given and the
@@ -113,7 +118,7 @@ impl Surroundings {
         let mut at = at;
         while at < end {
             let range = self.around(inode, at);
-            at = range.end;
+            at = range.end.max(at + 1);
             let piece = Piece { inode, range };
             let mut recent = lock(&self.recent);
             // A full queue means that there is no time for this one.
@@ -154,7 +159,7 @@ impl Reads {
         Reading { reads: self, piece }
     }
 
-    fn touch(&self, inode: u64, range: &Range<u64>) -> bool {
+    fn overlap(&self, inode: u64, range: &Range<u64>) -> bool {
         lock(&self.0).iter().any(|read| {
             read.inode == inode && read.range.start < range.end && range.start < read.range.end
         })
@@ -176,16 +181,17 @@ impl Waiting {
     pub fn store(&self, notifier: &Notifier) {
         let page_bytes = page_bytes();
         let mut buffer = vec![0; LARGEST_BYTES as usize];
-        while let Some(Piece { inode, range }) = self.next() {
+        while let Some(piece) = self.next() {
+            let Piece { inode, range } = &piece;
             // What is stored is whole pages, or the kernel would read them again.
             let at = range.start.next_multiple_of(page_bytes);
             let out = &mut buffer[..range.end.saturating_sub(at) as usize];
-            let Some(len) = self.read_whole_pages(inode, at, out, page_bytes) else { continue };
-            if self.reads.touch(inode, &(at..at + len as u64)) {
-                continue;
-            }
-            if let Err(error) = notifier.store(INodeNo(inode), at, &out[..len]) {
-                log::debug!("inode {inode}: cannot be stored: {error}");
+            let stored = self
+                .read_whole_pages(*inode, at, out, page_bytes)
+                .filter(|len| !self.reads.overlap(*inode, &(at..at + *len as u64)))
+                .is_some_and(|len| store(notifier, *inode, at, &out[..len]));
+            if !stored {
+                lock(&self.recent).pop(&piece);
             }
         }
     }
@@ -214,6 +220,14 @@ impl Waiting {
     }
 }
 
+fn store(notifier: &Notifier, inode: u64, at: u64, bytes: &[u8]) -> bool {
+    let stored = notifier.store(INodeNo(inode), at, bytes);
+    if let Err(error) = &stored {
+        log::debug!("inode {inode}: cannot be stored: {error}");
+    }
+    stored.is_ok()
+}
+
 fn page_bytes() -> u64 {
     // SAFETY: sysconf only returns a number.
     let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
@@ -225,16 +239,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_touch_what_they_overlap_until_they_are_answered() {
+    fn reads_overlap_until_they_are_answered() {
         let reads = Reads::default();
         let read = || reads.begin(Piece { inode: 7, range: 100..200 });
         let (first, second) = (read(), read());
-        assert!(reads.touch(7, &(199..300)) && reads.touch(7, &(0..101)));
-        assert!(!reads.touch(7, &(200..300)) && !reads.touch(7, &(0..100)));
-        assert!(!reads.touch(8, &(100..200)));
+        assert!(reads.overlap(7, &(199..300)) && reads.overlap(7, &(0..101)));
+        assert!(!reads.overlap(7, &(200..300)) && !reads.overlap(7, &(0..100)));
+        assert!(!reads.overlap(8, &(100..200)));
         drop(first);
-        assert!(reads.touch(7, &(0..1000)), "another read of the same bytes goes on");
+        assert!(reads.overlap(7, &(0..1000)), "another read of the same bytes goes on");
         drop(second);
-        assert!(!reads.touch(7, &(0..1000)));
+        assert!(!reads.overlap(7, &(0..1000)));
     }
 }

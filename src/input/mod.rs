@@ -22,11 +22,19 @@ pub struct Source {
     pub identity: io::Identity,
 }
 
+fn pattern_hint(path: &std::path::Path) -> &'static str {
+    if path.to_string_lossy().contains(['~', '*', '?', '[']) {
+        "\n  hint: a shell expands ~ and * only where they are not quoted"
+    } else {
+        ""
+    }
+}
+
 /// Why an input could not be opened.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OpenError {
     /// Nothing is there.
-    #[error("{path}: there is no such file or directory\n  hint: inputs are paths, of which a shell expands ~ and * only where they are not quoted", path = path.display())]
+    #[error("{path}: there is no such file or directory{}", pattern_hint(path), path = path.display())]
     Missing {
         /// The path given.
         path: PathBuf,

@@ -35,7 +35,7 @@ pub enum MaterializeError {
     },
     /// The output cannot hold this many bytes.
     #[error(
-        "{path}: not enough space: the output takes {}, and {} are free\n  hint: --compression makes it smaller",
+        "{path}: not enough space: the output takes {}, and {} are free\n  hint: make room or write elsewhere; --compression makes it smaller, but not shards",
         mib(*needed), mib(*available), path = path.display()
     )]
     NoSpace {

@@ -22,7 +22,7 @@ const HEADER_BYTES: usize = 8 + 16 + 8 + 8;
 /// Older censuses are removed once all of them take more than this.
 const MAX_TOTAL_BYTES: u64 = 4 << 30;
 /// Where censuses are written until they are complete.
-const UNFINISHED: &str = "tmp";
+const UNFINISHED: &str = "census-unfinished";
 /// What has not become a census after this long is left of a run that was killed.
 const LEFT_OVER: Duration = Duration::from_secs(24 * 3600);
 
@@ -147,4 +147,28 @@ fn header(key: CensusKey, num_entries: u64, checksum: u64) -> [u8; HEADER_BYTES]
     header[24..32].copy_from_slice(&num_entries.to_le_bytes());
     header[32..].copy_from_slice(&checksum.to_le_bytes());
     header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_runs_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = SystemTime::now() - 2 * LEFT_OVER;
+        for (name, modified) in [
+            ("another-programs.tmp", old),
+            ("left.census-unfinished", old),
+            ("underway.census-unfinished", SystemTime::now()),
+            ("kept.census", old),
+        ] {
+            File::create(dir.path().join(name)).unwrap().set_modified(modified).unwrap();
+        }
+        CensusStore::new(dir.path()).prune();
+        let mut left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["another-programs.tmp", "kept.census", "underway.census-unfinished"]);
+    }
 }
