@@ -27,9 +27,10 @@ use super::errno::guard;
 use super::inodes::Inodes;
 
 /// Files are cut into windows of this size. The surroundings of a read are the windows that it
-/// touches, or what was decoded with it when that is known and not much larger.
+/// touches, or what was decoded with it when that is known and neither much larger nor a few pages.
 const WINDOW_BYTES: u64 = 128 << 10;
 const LARGEST_BYTES: u64 = 4 * WINDOW_BYTES;
+const SMALLEST_BYTES: u64 = WINDOW_BYTES / 8;
 /// Reads longer than this are no scattered ones.
 const SCATTERED_BYTES: usize = 64 << 10;
 /// Ranges that may wait. When there are more, the threads cannot keep up, and they are forgotten.
@@ -143,7 +144,7 @@ impl Surroundings {
             Some(decoded) if decoded.end - decoded.start > LARGEST_BYTES => {
                 window.start.max(decoded.start)..window.end.min(decoded.end)
             }
-            Some(decoded) if decoded.end - decoded.start >= WINDOW_BYTES => decoded,
+            Some(decoded) if decoded.end - decoded.start >= SMALLEST_BYTES => decoded,
             _ => window,
         }
     }
