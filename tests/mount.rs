@@ -78,6 +78,16 @@ impl Drop for Mountpoint {
     }
 }
 
+/// Waits until a process has ended, or is a zombie that nobody has waited for.
+fn wait_until_ended(process: i32) {
+    let state = PathBuf::from(format!("/proc/{process}/stat"));
+    let begin = Instant::now();
+    while fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it still runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn success(output: &Output) {
     assert!(output.status.success(), "{}", stderr(output));
 }
@@ -251,13 +261,7 @@ fn a_late_end_does_not_unmount_the_next_mount() {
     let again = mountpoint.mount(&[], &TWO);
     send(libc::SIGCONT);
     success(&again);
-    let begin = Instant::now();
-    let state = PathBuf::from(format!("/proc/{first}/stat"));
-    // Ended, or a zombie that nobody has waited for.
-    while fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") Z ")) {
-        assert!(begin.elapsed() < Duration::from_secs(20), "the first server still runs");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_ended(first);
     assert!(mountpoint.is_mounted());
     assert!(mountpoint.store().join("zarr.json").exists());
 }
@@ -276,12 +280,7 @@ fn a_signal_to_an_old_server_does_not_unmount_the_next_mount() {
     success(&mountpoint.mount(&[], &TWO));
     // SAFETY: sends a signal to a process that this test started.
     assert_eq!(unsafe { libc::kill(first, libc::SIGTERM) }, 0);
-    let state = PathBuf::from(format!("/proc/{first}/stat"));
-    let begin = Instant::now();
-    while fs::read_to_string(&state).is_ok_and(|stat| !stat.contains(") Z ")) {
-        assert!(begin.elapsed() < Duration::from_secs(20), "the first server still runs");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_ended(first);
     drop(open);
     assert!(mountpoint.is_mounted());
     assert!(mountpoint.store().join("zarr.json").exists());
