@@ -227,6 +227,21 @@ def test_inspect_refuses_what_cannot_be_written(pair, tmp_path):
             refused(*command, "--label", name, *same_name, says=says)
 
 
+def test_inspect_looks_into_uns(pair, tmp_path):
+    """A table that cannot be written is found wherever it lies."""
+    path = tmp_path / "in.h5ad"
+    adata = differential.read(pair[0])
+    adata.uns["deep"] = {"table": pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="rows"))}
+    adata.write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        table = file["uns/deep/table"]
+        table["_index"] = [1]
+        table["_index"].attrs.update(table["a"].attrs)
+        table.attrs["column-order"] = np.array(["a", "_index"], dtype=object)
+    for command in (["inspect"], ["materialize", "-o", tmp_path / "out.h5ad"]):
+        refused(*command, "--uns-merge", "first", path, path, says="/uns/deep/table")
+
+
 @pytest.mark.parametrize("talk", ["closed pipe", "full"])
 def test_work_goes_on_when_nobody_listens(pair, tmp_path, talk):
     out = tmp_path / "out.h5ad"
@@ -388,3 +403,26 @@ def _wait(condition, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("damage", ["a byte of a chunk", "an index beyond the columns"])
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_damage_is_met_also_where_stored_chunks_are_copied(tmp_path, damage, compression):
+    path, n = tmp_path / "in.h5ad", 1 << 16
+    rng = np.random.default_rng(0)
+    x = scipy.sparse.csr_matrix((rng.random(n, dtype="f4"), np.arange(n) % 256, np.arange(0, n + 1, 256)))
+    ad.AnnData(x).write_h5ad(path, compression="gzip")
+    with h5py.File(path, "r+") as file:
+        for name in ("data", "indices"):
+            values = file[f"X/{name}"][:]
+            if (name, damage) == ("indices", "an index beyond the columns"):
+                values[50_000] = 5000
+            del file[f"X/{name}"]
+            file["X"].create_dataset(name, data=values, chunks=(4096,), compression="gzip")
+        place = file["X/data"].id.get_chunk_info(12)
+    if damage == "a byte of a chunk":
+        with open(path, "r+b") as file:
+            file.seek(place.byte_offset + place.size // 2)
+            file.write(bytes(16))
+    refused("materialize", "--compression", compression, path, "-o", tmp_path / "out.h5ad", says=f"{path}: /X/")
+    assert os.listdir(tmp_path) == ["in.h5ad"]

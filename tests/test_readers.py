@@ -59,6 +59,21 @@ def test_shards(pair, mnt, expected):
         compare.equal(expected, differential.read(store))
 
 
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_materialized_shards(pair, tmp_path, expected, compression):
+    out = tmp_path / "out.zarr"
+    anncat.materialize(pair, out, OPTIONS, "--chunk-elems", 4, "--shard-size", 64, "--compression", compression)
+    x = zarr.open_group(out, mode="r")["X"]["data"]
+    assert x.shards is not None and len(x.compressors) == (compression != "none")
+    compare.equal(expected, differential.read(out))
+    with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "codec_pipeline.strict": True}):
+        np.testing.assert_array_equal(zarr.open_group(out, mode="r")["X"]["data"][3:7], expected.X.data[3:7])
+    # And by anncat itself.
+    again = tmp_path / "again.h5ad"
+    anncat.materialize([out], again)
+    np.testing.assert_array_equal(differential.read(again).X.toarray(), expected.X.toarray())
+
+
 @pytest.mark.fuse
 def test_read_lazy(pair, mnt, expected):
     with anncat.mount(pair, OPTIONS, at=mnt) as store, differential.quiet():

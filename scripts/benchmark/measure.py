@@ -17,7 +17,9 @@ from pathlib import Path
 import anncat  # tests/anncat.py
 
 MIB = 1 << 20
+# Memory that is touched before a measurement.
 FRESH = 4 << 30
+PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 MAKE_INPUTS = Path(__file__).resolve().parent.parent / "make_inputs.py"
 
 
@@ -101,12 +103,12 @@ class Bench:
         self.warm = paths
         return paths
 
-    def run(self, *command) -> Ran:
-        """Runs a command to its end; its wall time and peak resident memory."""
+    def run(self, *command, env=None) -> Ran:
+        """Runs a command to its end; its wall time and peak resident memory. `env` adds variables."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             start = time.perf_counter()
             child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
-                                     stdout=out, stderr=err, env=self.env)
+                                     stdout=out, stderr=err, env=self.env | (env or {}))
             with peak_of(child.pid) as peak:
                 child.wait()
                 seconds = time.perf_counter() - start
@@ -118,11 +120,21 @@ class Bench:
     def anncat(self, *words) -> Ran:
         return self.run(anncat.BIN, *words)
 
-    def python(self, code: str, *words) -> tuple[Ran, float]:
+    def python(self, code: str, *words, env=None) -> tuple[Ran, float]:
         """Runs a piece of Python that leaves its own time in `seconds`, without imports."""
         tail = "\nimport json; print(json.dumps(seconds))"
-        ran = self.run(sys.executable, "-c", PRELUDE + code + tail, *words)
+        ran = self.run(sys.executable, "-c", PRELUDE + code + tail, *words, env=env)
         return ran, json.loads(ran.stdout.splitlines()[-1])
+
+    def python_with_memory(self, code: str, *words) -> float:
+        """Seconds of a piece of Python that has its memory before its time begins.
+
+        A virtual machine fetches fresh memory from its host, which can take longer than to read
+        what is to fill it, and differs twofold from one run to the next. So the process keeps a
+        touched heap, and leaves some touched memory free for the kernel's page cache.
+        """
+        keeping = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_ARENA_MAX": "1"}
+        return self.python(TOUCH_MEMORY + code, *words, env=keeping)[1]
 
     def median(self, *measures):
         """Medians of several functions, run in turn so that all see the same machine."""
@@ -171,10 +183,9 @@ def settle(warm):
     some gigabytes of free memory that a virtual machine need not fetch from its host first."""
     gc.collect()
     os.sync()
-    page_bytes = os.sysconf("SC_PAGESIZE")
-    pages = min(FRESH // page_bytes, os.sysconf("SC_AVPHYS_PAGES") // 4)
-    fresh = bytearray(pages * page_bytes)
-    fresh[::page_bytes] = b"x" * pages
+    pages = min(FRESH // PAGE_BYTES, os.sysconf("SC_AVPHYS_PAGES") // 4)
+    fresh = bytearray(pages * PAGE_BYTES)
+    fresh[::PAGE_BYTES] = b"x" * pages
     del fresh
     read_whole(file for path in warm for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
@@ -207,6 +218,13 @@ warnings.filterwarnings("ignore")
 import numpy as np, anndata as ad
 from anndata.experimental import concat_on_disk
 rng = np.random.default_rng(0)
+"""
+
+TOUCH_MEMORY = f"""
+import mmap
+held = bytearray({FRESH}); held[::{PAGE_BYTES}] = b"x" * {FRESH // PAGE_BYTES}
+free = mmap.mmap(-1, {FRESH}); free[::{PAGE_BYTES}] = b"x" * {FRESH // PAGE_BYTES}
+del held; free.close()
 """
 
 

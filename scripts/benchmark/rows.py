@@ -64,11 +64,11 @@ def read_zarr(bench):
 
         def cold(inputs=inputs, warm=warm):
             with bench.mounted(inputs, "--join", "outer") as (merged, _, _):
-                first = bench.python(READ, merged)[1]
-                warm.append(bench.python(READ, merged)[1])
+                first = bench.python_with_memory(READ, merged)
+                warm.append(bench.python_with_memory(READ, merged))
                 return first
 
-        mount_s, local_s = bench.median(cold, lambda: bench.python(READ, local)[1])
+        mount_s, local_s = bench.median(cold, lambda: bench.python_with_memory(READ, local))
         figures.append(Figure(f"{compression}: fresh mount", mount_s, "s", (">=", goal), local_s, "local zarr"))
         figures.append(Figure(f"{compression}: read again", sorted(warm)[len(warm) // 2], "s", None, local_s, "local zarr"))
     shutil.rmtree(local)

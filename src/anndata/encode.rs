@@ -2,11 +2,10 @@
 
 use super::attrs::set_encoding;
 use super::error::EncodeError;
-use super::{AnnData, Elem, element, frame};
+use super::{AnnData, Elem, Mapping, element, frame};
 use crate::tree::{Group, Node};
 
-/// Fails as [`encode`] would for a table whose names clash, also when matrices are planned only:
-/// those of the axes, and those in `obsm` and `varm`.
+/// Fails as [`encode`] would for a table whose names clash, also when matrices are planned only.
 ///
 /// # Errors
 /// A table whose names clash, or that cannot be read.
@@ -15,12 +14,20 @@ pub fn check_tables(adata: &AnnData) -> Result<(), EncodeError> {
     frame::encode(&adata.var, "/var")?;
     if let Some(raw) = &adata.raw {
         frame::encode(&raw.var, "/raw/var")?;
+        check_tables_in(&raw.varm, "/raw/varm")?;
     }
-    for (name, mapping) in [("obsm", &adata.obsm), ("varm", &adata.varm)] {
-        for (key, elem) in mapping {
-            if let Elem::Frame(table) = elem {
-                frame::encode(table, &format!("/{name}/{key}"))?;
-            }
+    check_tables_in(&adata.obsm, "/obsm")?;
+    check_tables_in(&adata.varm, "/varm")?;
+    check_tables_in(&adata.uns, "/uns")
+}
+
+fn check_tables_in(mapping: &Mapping, at: &str) -> Result<(), EncodeError> {
+    for (key, elem) in mapping {
+        let at = format!("{at}/{key}");
+        match elem {
+            Elem::Frame(table) => drop(frame::encode(table, &at)?),
+            Elem::Dict(inner) => check_tables_in(inner, &at)?,
+            _ => {}
         }
     }
     Ok(())

@@ -5,8 +5,10 @@ use std::num::NonZeroU64;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use super::UsageError;
 use crate::anndata::SparseFormat;
 use crate::concat;
+use crate::face::zarr::ZarrFormat;
 
 /// How inputs are concatenated, in the words of `anndata.concat`.
 #[derive(Debug, Clone, Args)]
@@ -51,6 +53,39 @@ pub struct ResourceArgs {
     /// Memory for caches and conversions: 512MiB, 2G, ...
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
     pub memory: u64,
+}
+
+/// Version of the zarr format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    #[value(name = "2")]
+    V2,
+    #[value(name = "3")]
+    V3,
+}
+
+impl From<FormatArg> for ZarrFormat {
+    fn from(arg: FormatArg) -> Self {
+        match arg {
+            FormatArg::V2 => Self::V2,
+            FormatArg::V3 => Self::V3,
+        }
+    }
+}
+
+/// The size of shards that was asked for.
+///
+/// # Errors
+/// The format has no shards.
+pub fn shard_bytes(
+    size: Option<u64>,
+    format: ZarrFormat,
+) -> Result<Option<NonZeroU64>, UsageError> {
+    if size.is_some() && format == ZarrFormat::V2 {
+        let what = "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2";
+        return Err(UsageError(what.to_owned()));
+    }
+    Ok(size.and_then(NonZeroU64::new))
 }
 
 /// An axis, by name or number.

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
+use super::args::{FormatArg, shard_bytes};
 use super::inputs::InputArgs;
 use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, say};
 use crate::face::zarr::{Geometry, ZarrFormat};
@@ -76,7 +77,8 @@ struct WriteArgs {
     /// Version of the zarr format [default: 3]
     #[arg(long, value_enum, value_name = "2|3")]
     zarr_format: Option<FormatArg>,
-    /// Put chunks of a .zarr together into shards (files) of about SIZE; zarr 3, not compressed
+    /// Put chunks of a .zarr together into shards (files) of about SIZE, each chunk compressed by
+    /// itself; zarr 3 only
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     shard_size: Option<u64>,
 }
@@ -99,14 +101,6 @@ enum CompressionArg {
     Gzip,
     Lzf,
     Zstd,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    #[value(name = "2")]
-    V2,
-    #[value(name = "3")]
-    V3,
 }
 
 /// What the output is to be.
@@ -135,9 +129,6 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
              hint: remove it if nothing writes there",
             left.display()
         ));
-    }
-    if args.output.shard_size.is_some() && args.output.compression.is_none() {
-        say(format_args!("note: shards are written without compression"));
     }
     let started = Instant::now();
     let loaded = load::load(&inputs, &args.concat, &args.resources)?;
@@ -203,19 +194,9 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
             }))
         }
         Some("zarr") => {
-            let format = match out.zarr_format {
-                Some(FormatArg::V2) => ZarrFormat::V2,
-                None | Some(FormatArg::V3) => ZarrFormat::V3,
-            };
-            let sharded = out.shard_size.is_some();
-            if sharded
-                && (format == ZarrFormat::V2
-                    || !matches!(chosen, None | Some(CompressionArg::None)))
-            {
-                return Err(usage("--shard-size goes with zarr format 3 and no compression"));
-            }
+            let format = out.zarr_format.map_or_else(ZarrFormat::default, ZarrFormat::from);
+            let shard_bytes = shard_bytes(out.shard_size, format)?;
             let compression = match (chosen, out.level) {
-                (None, None) if sharded => zarr::Compression::None,
                 (Some(CompressionArg::None), None) => zarr::Compression::None,
                 (Some(CompressionArg::None), Some(_)) => {
                     return Err(usage("--level is for --compression gzip or zstd"));
@@ -232,7 +213,6 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
                     ));
                 }
             };
-            let shard_bytes = out.shard_size.and_then(NonZeroU64::new);
             Ok(Output::Zarr(zarr::ZarrWriteOptions {
                 format,
                 compression,

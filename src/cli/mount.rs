@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::args::{FormatArg, shard_bytes};
 use super::daemon::{self, Handshake, Outcome, Side};
 use super::inputs::{InputArgs, KeyedInput};
 use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, quoted, say};
@@ -101,14 +102,6 @@ enum PageCacheArg {
     All,
     Read,
     Computed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    #[value(name = "2")]
-    V2,
-    #[value(name = "3")]
-    V3,
 }
 
 pub fn run(args: MountArgs) -> Result<ExitCode> {
@@ -236,18 +229,11 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
 }
 
 fn zarr_options(args: &StoreArgs) -> Result<ZarrOptions> {
-    let format = match args.zarr_format {
-        FormatArg::V2 => ZarrFormat::V2,
-        FormatArg::V3 => ZarrFormat::V3,
-    };
-    if format == ZarrFormat::V2 && args.shard_size.is_some() {
-        let what = "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2";
-        return Err(UsageError(what.to_owned()).into());
-    }
+    let format = ZarrFormat::from(args.zarr_format);
     let geometry = Geometry {
         rows: args.chunk_rows,
         elems: args.chunk_elems,
-        shard_bytes: args.shard_size.and_then(NonZeroU64::new),
+        shard_bytes: shard_bytes(args.shard_size, format)?,
     };
     Ok(ZarrOptions { format, geometry })
 }

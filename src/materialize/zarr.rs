@@ -4,6 +4,7 @@
 //! here they are encoded as they are written, and the codec is added to the metadata.
 
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use super::target::Staged;
 use super::{Cancel, Limits, MaterializeError, OutputRules, TargetKind};
 use crate::base::Progress;
 use crate::face::FaceError;
-use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
+use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions, encode_index};
 use crate::face::{EntryId, EntryKind, Face};
 use crate::tree::Group;
 
@@ -47,7 +48,7 @@ impl Default for Compression {
 pub struct ZarrWriteOptions {
     /// Version of the format.
     pub format: ZarrFormat,
-    /// Compression of chunks. Shards are not compressed.
+    /// Compression of chunks, also of those in shards.
     pub compression: Compression,
     /// Chunk sizes; what is left out is chosen.
     pub geometry: Geometry,
@@ -77,10 +78,7 @@ pub fn write(
     };
     let mut face = ZarrFace::new(tree, &zarr_options)?;
     let left_out = face.take_left_out();
-    let compression = match options.geometry.shard_bytes {
-        None => options.compression,
-        Some(_) => Compression::None,
-    };
+    let compression = options.compression;
     let staged = Staged::new(path, TargetKind::Directory, &options.rules)?;
     let total_bytes = face.total_bytes();
     if compression == Compression::None {
@@ -195,8 +193,8 @@ impl Store<'_> {
         file: &StoreFile,
         block: usize,
     ) -> Result<(), MaterializeError> {
-        let read_failed = MaterializeError::read(&file.element);
-        let entry = self.face.entry(file.id).map_err(read_failed)?;
+        let read_failed = || MaterializeError::read(&file.element);
+        let entry = self.face.entry(file.id).map_err(read_failed())?;
         let Some(EntryKind::File { len_bytes }) = entry.map(|entry| entry.kind) else {
             return Ok(());
         };
@@ -217,6 +215,9 @@ impl Store<'_> {
             }
             return Ok(());
         }
+        if let Some(chunks) = self.face.shard_chunks(file.id).map_err(read_failed())? {
+            return self.write_shard(buffers, file, &out, &chunks);
+        }
         self.read(buffers, file, 0, len as usize)?;
         if is_meta {
             let document = with_codec(name, &buffers.plain[..len as usize], self.compression);
@@ -226,6 +227,37 @@ impl Store<'_> {
             write_at(&out, &buffers.encoded, 0).map_err(failed)?;
         }
         self.progress.advance(len);
+        Ok(())
+    }
+
+    /// Writes the chunks of a shard, each encoded, and where they lie now.
+    fn write_shard(
+        &self,
+        buffers: &mut Buffers,
+        file: &StoreFile,
+        out: &File,
+        chunks: &[Option<Range<u64>>],
+    ) -> Result<(), MaterializeError> {
+        let failed = |error| self.write_failed(&file.element, error);
+        let mut written = Vec::with_capacity(chunks.len());
+        let mut end = 0;
+        for chunk in chunks {
+            let Some(chunk) = chunk else {
+                written.push(None);
+                continue;
+            };
+            let len_bytes = chunk.end - chunk.start;
+            self.read(buffers, file, chunk.start, len_bytes as usize)?;
+            self.encode(buffers, len_bytes as usize).map_err(failed)?;
+            write_at(out, &buffers.encoded, end).map_err(failed)?;
+            let start = end;
+            end += buffers.encoded.len() as u64;
+            written.push(Some(start..end));
+            self.progress.advance(len_bytes);
+        }
+        let index = encode_index(&written);
+        write_at(out, &index, end).map_err(failed)?;
+        self.progress.advance(index.len() as u64);
         Ok(())
     }
 
@@ -328,8 +360,11 @@ fn with_codec(name: &str, document: &[u8], compression: Compression) -> Vec<u8> 
     serde_json::to_vec(&value).unwrap_or_else(|_| document.to_vec())
 }
 
+/// Adds to the codecs of an array, or of the chunks in its shards.
 fn add_v3(node: &mut Value, codec: &Value) {
-    if let Some(codecs) = node.get_mut("codecs").and_then(Value::as_array_mut) {
+    const IN_SHARDS: &str = "/codecs/0/configuration/codecs";
+    let at = if node.pointer(IN_SHARDS).is_some() { IN_SHARDS } else { "/codecs" };
+    if let Some(codecs) = node.pointer_mut(at).and_then(Value::as_array_mut) {
         codecs.push(codec.clone());
     }
 }

@@ -27,9 +27,10 @@ use crate::tree::Group;
 use super::{Block, Entry, EntryId, EntryKind, Face, FaceError, Listed};
 
 pub use geometry::Geometry;
+pub use shard::encode_index;
 
 use layout::{ChunkTree, Place};
-use shard::Shard;
+use shard::{Shard, index_bytes};
 use text::TextChunks;
 
 /// Version of the zarr format.
@@ -230,7 +231,7 @@ impl ZarrFace {
         let bytes = self.text.get(id, || {
             let mut bytes = text::encode(&**text, chunk * chunk_len, *chunk_len)?;
             if *is_shard {
-                let index = shard::encode_index(&[(0, bytes.len() as u64)]);
+                let index = encode_index(&[Some(0..bytes.len() as u64)]);
                 bytes.extend_from_slice(&index);
             }
             Ok(bytes)
@@ -272,6 +273,35 @@ impl ZarrFace {
                 Ok(bytes.map_or(0, |bytes| copy(&bytes, at, out)))
             }
             Body::Literal(bytes) => Ok(copy(bytes, at, out)),
+        }
+    }
+
+    /// Where the chunks of a shard lie in its file, in bytes, by their place in its index; `None` in
+    /// it for chunks that are not stored. Nothing for files that are no shards.
+    ///
+    /// # Errors
+    /// Those of the text that a shard of it holds.
+    pub fn shard_chunks(
+        &self,
+        file: EntryId,
+    ) -> Result<Option<Vec<Option<Range<u64>>>>, ReadError> {
+        let Some((_, ZarrNode { content: Content::Array(array), .. }, Place::Chunk(chunk))) =
+            self.locate(file)
+        else {
+            return Ok(None);
+        };
+        match &array.body {
+            Body::Shards { array: source, file, inner } => {
+                let start = array.chunks.start(chunk, file);
+                Ok(Some(Shard::new(&**source, start, file, inner).chunk_ranges()))
+            }
+            Body::Text { is_shard: true, .. } => {
+                let len_bytes =
+                    self.text_chunk(file, &array.body, chunk)?.map_or(0, |bytes| bytes.len());
+                let chunk_bytes = (len_bytes as u64).saturating_sub(index_bytes(1));
+                Ok(Some(vec![Some(0..chunk_bytes)]))
+            }
+            _ => Ok(None),
         }
     }
 

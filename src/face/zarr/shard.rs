@@ -1,8 +1,10 @@
 //! Zarr v3 shards (`sharding_indexed`): chunks one after another, then their index.
 //!
-//! Inner chunks are uncompressed and lie in row-major order of the shard's grid, so the index and the
-//! file's length are arithmetic. Inner chunks wholly outside of the array are not stored (sharding
+//! Inner chunks of a face are uncompressed and lie in row-major order of the shard's grid, so the
+//! index and the file's length are arithmetic. Inner chunks wholly outside of the array are not stored (sharding
 //! specification, "Empty chunks"). The index ends with its CRC-32C.
+
+use std::ops::Range;
 
 use crate::array::ArraySource;
 use crate::base::{Dims, ReadError};
@@ -37,7 +39,7 @@ impl<'a> Shard<'a> {
     /// Length of the file in bytes.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
-        self.data_bytes() + self.grid.iter().product::<u64>() * 16 + 4
+        self.data_bytes() + index_bytes(self.grid.iter().product())
     }
 
     fn chunk_bytes(&self) -> u64 {
@@ -83,9 +85,15 @@ impl<'a> Shard<'a> {
     }
 
     fn index(&self) -> Vec<u8> {
+        encode_index(&self.chunk_ranges())
+    }
+
+    /// Where each chunk of the grid lies in the file, in bytes; `None` for one that is not stored.
+    #[must_use]
+    pub fn chunk_ranges(&self) -> Vec<Option<Range<u64>>> {
         let num: u64 = self.grid.iter().product();
         let chunk_bytes = self.chunk_bytes();
-        let mut entries = Vec::with_capacity(num as usize);
+        let mut ranges = Vec::with_capacity(num as usize);
         for n in 0..num {
             let (mut rest, mut place, mut stride, mut is_stored) = (n, 0, 1, true);
             for d in (0..self.grid.len()).rev() {
@@ -95,20 +103,26 @@ impl<'a> Shard<'a> {
                 place += at * stride;
                 stride *= self.stored[d];
             }
-            entries.push(if is_stored {
-                (place * chunk_bytes, chunk_bytes)
-            } else {
-                (NOT_STORED, NOT_STORED)
-            });
+            ranges.push(is_stored.then(|| place * chunk_bytes..(place + 1) * chunk_bytes));
         }
-        encode_index(&entries)
+        ranges
     }
 }
 
-/// What stands at the end of a shard: where each chunk begins and how long it is, in bytes.
-pub fn encode_index(entries: &[(u64, u64)]) -> Vec<u8> {
-    let mut index = Vec::with_capacity(entries.len() * 16 + 4);
-    for (start, len) in entries {
+/// Length in bytes of the index of so many chunks: two numbers each, and the checksum.
+#[must_use]
+pub fn index_bytes(num_chunks: u64) -> u64 {
+    num_chunks * 16 + 4
+}
+
+/// What stands at the end of a shard: where each chunk lies in the file.
+#[must_use]
+pub fn encode_index(ranges: &[Option<Range<u64>>]) -> Vec<u8> {
+    let mut index = Vec::with_capacity(index_bytes(ranges.len() as u64) as usize);
+    for range in ranges {
+        let (start, len) = range
+            .as_ref()
+            .map_or((NOT_STORED, NOT_STORED), |range| (range.start, range.end - range.start));
         index.extend_from_slice(&start.to_le_bytes());
         index.extend_from_slice(&len.to_le_bytes());
     }

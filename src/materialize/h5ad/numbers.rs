@@ -210,22 +210,21 @@ impl Writer<'_> {
         let start = block.region.start();
         let element_bytes = task.source.dtype().size_bytes();
         let len = block.region.num_elements() as usize * element_bytes;
-        let read_failed = MaterializeError::read(&task.element);
+        let read_failed = || MaterializeError::read(&task.element);
+        // The library keeps chunks at the edge in full size; what lies outside is zero.
+        let full = chunks.shape.iter().product::<u64>() as usize * element_bytes;
+        let bytes = at_least(&mut buffers.raw, full);
+        bytes[len..].fill(0);
+        // Also of what is copied as it is stored: damage is met here, not by who reads the output.
+        task.source.read_into(&block.region, &mut bytes[..len]).map_err(read_failed())?;
         let passed = if chunks.pass_through {
-            passable(task.source.as_ref(), &block.region, chunks).map_err(read_failed)?
+            passable(task.source.as_ref(), &block.region, chunks).map_err(read_failed())?
         } else {
             None
         };
         let written = match passed {
             Some((skipped, bytes)) => raw::write_chunk(dataset, start, skipped, &bytes),
             None => {
-                // The library keeps chunks at the edge in full size; what lies outside is zero.
-                let full = chunks.shape.iter().product::<u64>() as usize * element_bytes;
-                let bytes = at_least(&mut buffers.raw, full);
-                bytes[len..].fill(0);
-                task.source
-                    .read_into(&block.region, &mut bytes[..len])
-                    .map_err(MaterializeError::read(&task.element))?;
                 let (skipped, bytes) = encode(buffers, full, chunks);
                 raw::write_chunk(dataset, start, skipped, bytes)
             }

@@ -1,3 +1,4 @@
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use zarrs::array::{Array, ArrayBytes};
@@ -34,15 +35,29 @@ fn sample() -> Group {
 #[test]
 fn everything_reads_back() {
     let tree = sample();
-    for format in [ZarrFormat::V2, ZarrFormat::V3] {
+    let sharded = Geometry {
+        rows: NonZeroU64::new(25),
+        elems: NonZeroU64::new(1000),
+        shard_bytes: NonZeroU64::new(1 << 14),
+    };
+    for (format, geometry) in [
+        (ZarrFormat::V2, Geometry::default()),
+        (ZarrFormat::V3, Geometry::default()),
+        (ZarrFormat::V3, sharded),
+    ] {
         for compression in
             [Compression::None, Compression::Gzip { level: 1 }, Compression::Zstd { level: 3 }]
         {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("out.zarr");
             let limits = Limits { max_loaded_elems: Some(20_000), ..Limits::default() };
-            let options =
-                ZarrWriteOptions { format, compression, limits, ..ZarrWriteOptions::default() };
+            let options = ZarrWriteOptions {
+                format,
+                compression,
+                geometry,
+                limits,
+                ..ZarrWriteOptions::default()
+            };
             write(&tree, &path, &options, &Silent).unwrap();
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
             let store = Arc::new(FilesystemStore::new(&path).unwrap());
@@ -75,6 +90,26 @@ fn the_codec_is_in_every_array_document() {
     for array in arrays {
         assert_eq!(array["codecs"][1]["name"], "zstd");
     }
+}
+
+#[test]
+fn chunks_in_shards_are_compressed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.zarr");
+    let geometry = Geometry {
+        elems: NonZeroU64::new(5003),
+        shard_bytes: NonZeroU64::new(1 << 20),
+        rows: None,
+    };
+    let compression = Compression::Gzip { level: 6 };
+    let options = ZarrWriteOptions { geometry, compression, ..ZarrWriteOptions::default() };
+    write(&sample(), &path, &options, &Silent).unwrap();
+    let shard = fs::metadata(path.join("X/indices/c/0")).unwrap().len();
+    assert!(shard < 100_003 * 4 / 2, "{shard}");
+    let array = fs::read(path.join("X/indices/zarr.json")).unwrap();
+    let array: Value = serde_json::from_slice(&array).unwrap();
+    assert_eq!(array["codecs"].as_array().unwrap().len(), 1);
+    assert_eq!(array["codecs"][0]["configuration"]["codecs"][1]["name"], "gzip");
 }
 
 #[test]
