@@ -164,15 +164,6 @@ impl Node {
             Self::Array(array) => &array.attrs,
         }
     }
-
-    /// The text of an attribute, when it has that attribute and it is text.
-    #[must_use]
-    pub fn attr_str(&self, name: &str) -> Option<&str> {
-        match self.attrs().get(name) {
-            Some(Attr::Str(text)) => Some(text),
-            _ => None,
-        }
-    }
 }
 
 impl From<Array> for Data {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -426,3 +427,52 @@ def test_damage_is_met_also_where_stored_chunks_are_copied(tmp_path, damage, com
             file.write(bytes(16))
     refused("materialize", "--compression", compression, path, "-o", tmp_path / "out.h5ad", says=f"{path}: /X/")
     assert os.listdir(tmp_path) == ["in.h5ad"]
+
+
+def test_a_backslash_is_no_name_in_zarr(pair, tmp_path):
+    path = tmp_path / "in.h5ad"
+    adata = differential.read(pair[0])
+    adata.layers["a\\b"] = adata.X
+    adata.write_h5ad(path)
+    told = anncat.run("materialize", path, "-o", tmp_path / "out.zarr").stderr
+    assert "note: left out: layers: the name \"a\\\\b\" cannot be that of a file" in told
+    assert not differential.read(tmp_path / "out.zarr").layers
+    refused("materialize", "--label", "a\\b", path, "-o", tmp_path / "other.zarr", says="backslash")
+    anncat.run("materialize", path, "-o", tmp_path / "out.h5ad")
+    assert list(differential.read(tmp_path / "out.h5ad").layers) == ["a\\b"]
+
+
+def test_a_store_from_the_future_can_be_read(pair, tmp_path):
+    """Its clock was ahead, or that of the archive that it was taken from."""
+    store = tmp_path / "in.zarr"
+    differential.read(pair[0]).write_zarr(store)
+    later = time.time() + 3 * 3600
+    os.utime(next(path for path in (store / "X").rglob("*") if path.name == "0"), (later, later))
+    done = anncat.run("materialize", store, "-o", tmp_path / "out.h5ad")
+    assert "from the future" in done.stderr
+    assert differential.read(tmp_path / "out.h5ad").n_obs == differential.read(store).n_obs
+
+
+def test_records_too_large_for_zarr_are_left_out(tmp_path):
+    path = tmp_path / "in.h5ad"
+    adata = ad.AnnData(np.eye(2, dtype="f4"))
+    adata.write_h5ad(path)
+    records = np.zeros(100_000, dtype=[("name", h5py.string_dtype()), ("n", "i4")])
+    records["name"] = ["x" * 10_000, *["y"] * 99_999]
+    with h5py.File(path, "a") as file:
+        file["uns"].create_dataset("r", data=records)
+    command = "materialize", "--uns-merge", "first", path, "-o"
+    assert "left out: uns/r: its records take" in anncat.run(*command, tmp_path / "out.zarr").stderr
+    anncat.run(*command, tmp_path / "out.h5ad")
+
+
+def test_a_claim_of_much_memory_is_an_error(pair, tmp_path):
+    """A heap of HDF5 that says it is larger than it can be, in a file that is so large."""
+    path = tmp_path / "in.h5ad"
+    shutil.copy(pair[0], path)
+    at = path.read_bytes().index(b"GCOL")
+    with open(path, "r+b") as file:
+        file.truncate(60 << 30)
+        file.seek(at + 8)
+        file.write((50 << 30).to_bytes(8, "little"))
+    refused("inspect", path, says=f"{path}: ")

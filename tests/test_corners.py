@@ -232,3 +232,23 @@ def test_damage_in_uns_is_named(tmp_path, where):
     done = anncat.run("materialize", "--uns-merge", "same", *paths, "-o", tmp_path / "out.h5ad", check=False)
     assert done.code == 1
     assert f"{paths[1]}: /{where}/indices: " in done.stderr
+
+
+@pytest.mark.parametrize("join", ["inner", "outer"])
+@pytest.mark.parametrize("fmt", ["h5ad", "zarr3"])
+def test_records_are_stacked(tmp_path, fmt, join):
+    """Field by field in the common type; what an input lacks, or has other fields, cannot be."""
+    left = np.array([(1, 2.0), (3, 4.0)], dtype=[("a", "i4"), ("b", "f8")])
+    right = np.array([(5, 6.0)], dtype=[("a", "i8"), ("b", "f4")])
+    adatas = [thing(2, "ab", "s", obsm={"r": left}), thing(1, "ab", "t", obsm={"r": right})]
+    check(tmp_path, adatas, faces=("h5ad", "zarr"), fmt=fmt, join=join)
+
+
+def test_records_that_are_unlike_are_left_out_with_a_notice(tmp_path):
+    paths = []
+    for i, fields in enumerate([("a", "b"), ("a", "c")]):
+        records = np.array([(1, 2.0)], dtype=[(fields[0], "i4"), (fields[1], "f8")])
+        paths.append(tmp_path / f"in{i}.h5ad")
+        differential.write(thing(1, "a", f"s{i}", obsm={"r": records}), paths[-1], "h5ad")
+    done = anncat.run("materialize", *paths, "-o", tmp_path / "out.h5ad")
+    assert "/obsm/r is left out: a record array cannot be combined here" in done.stderr

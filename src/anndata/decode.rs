@@ -2,6 +2,7 @@
 //! `AnnData.__init__` put them together.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::{DecodeError, Place};
 use super::frame::describe;
@@ -167,6 +168,11 @@ fn align(mapping: Mapping, axes: &[u64], at: &Place<'_>) -> Result<Mapping, Deco
                 Elem::Text(text) if text.shape().len() == 1 => {
                     let shape = [text.shape()[0], 1];
                     Elem::Text(ReshapedText::shared(text, &shape))
+                }
+                Elem::Record(records) if records.shape.len() == 1 => {
+                    let mut matrix = Arc::unwrap_or_clone(records);
+                    matrix.shape.push(1);
+                    Elem::Record(Arc::new(matrix))
                 }
                 elem => elem,
             };

@@ -4,7 +4,7 @@
 use super::categorical::{self, scalar_as_line};
 use super::error::{DecodeError, Place};
 use super::{AnnData, Elem, Frame, Mapping, Scalar, decode, names, plain};
-use crate::array::{MemoryArray, SharedArray, cast, read_all};
+use crate::array::{MemoryArray, SharedArray, cast, read_all, zeroed};
 use crate::tree::RecordArray;
 
 /// A table stored as an array of records; the first field is the index and names it
@@ -160,7 +160,7 @@ fn take_columns(
         .filter(|dtype| columns.iter().all(|column| column.dtype() == *dtype))
         .unwrap_or(DType::F64);
     let width = columns.len() * dtype.size_bytes();
-    let mut bytes = vec![0; frame.len as usize * width];
+    let mut bytes = zeroed(frame.len, width)?;
     for (position, column) in columns.into_iter().enumerate() {
         let values = read_all(crate::array::Cast::shared(column, dtype).as_ref())?;
         let element = dtype.size_bytes();

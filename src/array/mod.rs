@@ -36,7 +36,10 @@ pub use memory::{MemoryArray, MemoryText};
 pub use python_str::push_python_str;
 pub use reshaped::{ReshapedText, UnitAxis};
 pub use slice::Slice;
-pub use source::{Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, read_all, read_vec};
+pub use source::{
+    Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, beyond_memory, read_all, read_vec,
+    zeroed,
+};
 pub use stacked::Stacked;
 pub use text::{SharedText, TextBuf, TextSource, read_all_text};
 pub use text_columns::TextColumns;

@@ -124,7 +124,10 @@ const MUCH: u64 = 64 << 20;
 
 /// Zeros for so many elements. How many there are is what a file claims: memory that cannot be had
 /// is an error here, not the end of the process.
-fn zeroed(num_elements: u64, element_bytes: usize) -> Result<Vec<u8>, ReadError> {
+///
+/// # Errors
+/// There is not so much memory.
+pub fn zeroed(num_elements: u64, element_bytes: usize) -> Result<Vec<u8>, ReadError> {
     let len_bytes = num_elements.checked_mul(element_bytes as u64);
     let beyond = || match len_bytes {
         Some(len_bytes) => beyond_memory(&format!("{len_bytes} bytes")),
@@ -140,7 +143,8 @@ fn zeroed(num_elements: u64, element_bytes: usize) -> Result<Vec<u8>, ReadError>
 }
 
 /// The error of a read that needs more memory than there is.
-pub(super) fn beyond_memory(amount: &str) -> ReadError {
+#[must_use]
+pub fn beyond_memory(amount: &str) -> ReadError {
     let what = format!("{amount} have to be in memory at once, which does not hold them");
     ReadError::io("", "", std::io::Error::new(std::io::ErrorKind::OutOfMemory, what))
 }

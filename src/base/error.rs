@@ -18,7 +18,7 @@ pub enum ReadError {
         source: Arc<std::io::Error>,
     },
     /// The source is no longer what it was when it was opened.
-    #[error("{file}: the file has changed since it was opened\n  hint: unmount and mount again", file = file.display())]
+    #[error("{file}: the file has changed since it was opened\n  hint: start again; a mount has to be made anew", file = file.display())]
     Changed {
         /// The file that changed.
         file: PathBuf,

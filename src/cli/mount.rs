@@ -17,7 +17,7 @@ use super::daemon::{self, Handshake, Outcome, Side};
 use super::inputs::{InputArgs, KeyedInput};
 use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, quoted, say};
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
-use crate::fuse::{self, Access, Export, MountOptions, Mounted, PageCache};
+use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
 
 /// Name of the store in the mountpoint.
 const STORE: &str = "merged.zarr";
@@ -211,14 +211,16 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
     let unmounter = mounted.unmounter();
     let wait = move || {
         if signals.forever().next().is_some() {
-            if let Err(error) = unmounter.unmount() {
+            let unmounted = unmounter.unmount();
+            let is_gone = matches!(unmounted, Ok(()) | Err(MountError::NotMounted { .. }));
+            if let Err(error) = unmounted {
                 log::warn!("{error}");
             }
             // The process ends by itself when no file of the mount is open. Who still reads after
             // that gets errors.
             std::thread::sleep(GRACE);
             unmounter.cut_off();
-            std::process::exit(0);
+            std::process::exit(i32::from(!is_gone));
         }
     };
     std::thread::Builder::new()

@@ -11,6 +11,7 @@ use super::error::PlanError;
 use super::input::Source;
 use super::notice::Notice;
 use super::options::ConcatOptions;
+use super::records::stack_records;
 use super::sparse::{
     Axis, FillValue, PartSource, PlannedSparse, SparsePart, StackOptions, Treatment, plan_stack,
 };
@@ -55,6 +56,8 @@ pub(super) enum Kind {
     Frame,
     /// An awkward array.
     Awkward,
+    /// A record array.
+    Record,
     /// Nothing that can be concatenated.
     Other,
 }
@@ -68,6 +71,7 @@ impl Kind {
             Elem::Sparse(_) => Self::Sparse,
             Elem::Frame(_) => Self::Frame,
             Elem::Awkward(_) => Self::Awkward,
+            Elem::Record(_) => Self::Record,
             _ => Self::Other,
         }
     }
@@ -79,6 +83,7 @@ impl Kind {
             Self::Sparse => "a sparse matrix",
             Self::Frame => "a data frame",
             Self::Awkward => "an awkward array",
+            Self::Record => "a record array",
             Self::Other => "an element that is no array",
         }
     }
@@ -110,6 +115,11 @@ impl Planner<'_> {
             && let Some(text) = stack_text(shares, axis)
         {
             return Ok(Some(Elem::Text(text)));
+        }
+        if kinds.iter().all(|&kind| kind == Kind::Record)
+            && let Some(records) = stack_records(shares, axis)
+        {
+            return Ok(Some(Elem::Record(Arc::new(records))));
         }
         let kind = kinds.iter().find(|&&kind| kind != Kind::Dense).unwrap_or(&Kind::Other);
         self.notices.push(Notice::LeftOut {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use crate::anndata::{Elem, Frame};
 use crate::array::cast::cast_bytes;
-use crate::array::{MemoryArray, MemoryText, ReshapedText, TextBuf, read_all, read_all_text};
+use crate::array::{
+    MemoryArray, MemoryText, ReshapedText, TextBuf, read_all, read_all_text, zeroed,
+};
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 
@@ -54,7 +56,7 @@ fn column(elem: &Elem) -> Result<Option<AsArray>, ReadError> {
                 Kind::Signed | Kind::Unsigned => DType::F64,
                 Kind::Float | Kind::Complex => numbers.dtype(),
             };
-            let mut bytes = vec![0; missing.len() * dtype.size_bytes()];
+            let mut bytes = zeroed(missing.len() as u64, dtype.size_bytes())?;
             cast_bytes(numbers.dtype(), &read_all(&*numbers)?, dtype, &mut bytes);
             let nan = nan_bytes(dtype);
             for (element, missing) in bytes.chunks_exact_mut(dtype.size_bytes()).zip(missing) {
@@ -105,7 +107,7 @@ fn matrix(frame: &Frame) -> Result<Option<AsArray>, ReadError> {
         return objects();
     };
     let size = dtype.size_bytes();
-    let mut bytes = vec![0; (frame.len * width) as usize * size];
+    let mut bytes = zeroed(frame.len.saturating_mul(width), size)?;
     for (at, column) in columns.iter().enumerate() {
         let Elem::Dense(array) = column else { return objects() };
         let mut cast = vec![0; frame.len as usize * size];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use indexmap::IndexSet;
 
-use crate::anndata::{Elem, Nullable};
+use crate::anndata::{Elem, Nullable, code_dtype};
 use crate::array::cast::cast_bytes;
 use crate::array::{
     Filled, MemoryArray, MemoryText, TextBuf, push_python_str, read_all, read_all_text,
@@ -451,17 +451,7 @@ impl CategoryType {
 
     /// The dtype of codes for these categories (`coerce_indexer_dtype`).
     pub fn code_dtype(&self) -> DType {
-        code_dtype(self.categories.len())
-    }
-}
-
-/// The dtype of codes for this many categories (`coerce_indexer_dtype`).
-pub(super) const fn code_dtype(num_categories: usize) -> DType {
-    match num_categories {
-        0..0x7f => DType::I8,
-        0x7f..0x7fff => DType::I16,
-        0x7fff..0x7fff_ffff => DType::I32,
-        _ => DType::I64,
+        code_dtype(self.categories.len() as u64)
     }
 }
 

@@ -44,6 +44,7 @@ mod numbering;
 mod options;
 mod other_axis;
 mod plan;
+mod records;
 mod reindex;
 mod report;
 mod sorted;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::anndata::{AnnData, Categorical, Elem, Frame, Mapping, Raw};
+use crate::anndata::{AnnData, Categorical, Elem, Frame, Mapping, Raw, code_dtype};
 use crate::array::cast::cast_bytes;
 use crate::array::{
     Filled, MemoryText, SharedArray, SharedText, Stacked, StackedText, SuffixedText,
@@ -15,7 +15,6 @@ use crate::base::DType;
 
 use super::arrays::Planner;
 use super::axis::{JoinedAxis, shared_name};
-use super::categories::code_dtype;
 use super::error::PlanError;
 use super::frame::{FrameShare, concat_columns};
 use super::input::{Input, Source};
@@ -225,7 +224,7 @@ impl<'a> Planner<'a> {
     /// The key of each row's input, as a categorical over all keys.
     fn label_column(&self) -> Elem {
         let axis = self.options.axis;
-        let dtype = code_dtype(self.sources.len());
+        let dtype = code_dtype(self.sources.len() as u64);
         let parts: Vec<SharedArray> = self
             .sources
             .iter()

@@ -95,7 +95,8 @@ pub(super) fn reindex_array(array: &SharedArray, axes: usize, indexer: &Indexer)
     array
 }
 
-/// Rows of an array of strings of any rank under new names; `None` when some would have to be filled.
+/// Rows of an array of strings of any rank under new names; `None` when some would have to be filled,
+/// or there are too many to number.
 /// What has no rows becomes numbers, as in anndata: nothing tells that it would have held strings.
 pub(super) fn reindex_rows_of_text(text: &SharedText, indexer: &Indexer) -> Option<Elem> {
     if indexer.is_identity() {
@@ -113,11 +114,13 @@ pub(super) fn reindex_rows_of_text(text: &SharedText, indexer: &Indexer) -> Opti
     if indexer.introduces() {
         return None;
     }
+    let len = text.num_elements();
+    // Positions are numbers of 32 bits.
+    u32::try_from(len).ok()?;
     let positions: Vec<u32> = (0..indexer.target_len())
         .filter_map(|target| indexer.get(target))
         .flat_map(|row| (row * row_len..(row + 1) * row_len).map(|at| at as u32))
         .collect();
-    let len = text.num_elements();
     let flat = ReshapedText::shared(Arc::clone(text), &[len]);
     let taken = GatheredText::shared(flat, &Indexer::new(len, positions), "");
     Some(Elem::Text(ReshapedText::shared(taken, &shape)))

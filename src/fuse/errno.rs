@@ -1,5 +1,6 @@
 //! Errors as the numbers that readers of the mount see, and as lines in the log.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fuser::Errno;
@@ -9,12 +10,11 @@ use crate::base::ReadError;
 /// What the system may say of an input that a reader of the mount is told as it is. All else is
 /// EIO: above all, a file that is missing somewhere is no reason to call the file that is read
 /// missing, which readers of zarr take for a chunk of fill values.
-const TOLD_AS_IT_IS: [i32; 8] = [
+const TOLD_AS_IT_IS: [i32; 7] = [
     libc::EACCES,
     libc::EPERM,
     libc::ENOSPC,
     libc::EDQUOT,
-    libc::ENOMEM,
     libc::EMFILE,
     libc::ENFILE,
     libc::ESTALE,
@@ -23,6 +23,7 @@ const TOLD_AS_IT_IS: [i32; 8] = [
 /// The errno of a failed read.
 fn of_read_error(error: &ReadError) -> Errno {
     match error {
+        ReadError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => Errno::ENOMEM,
         ReadError::Io { source, .. } => source
             .raw_os_error()
             .filter(|errno| TOLD_AS_IT_IS.contains(errno))

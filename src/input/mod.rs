@@ -9,7 +9,8 @@ pub mod zarr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{io, tree};
+use crate::io;
+use crate::tree;
 
 /// An opened input.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::base::ReadError;
 use crate::face::FaceError;
 
-/// Why a tree could not be written. Nothing is left behind in any of these cases.
+/// Why a tree could not be written. Nothing is left behind in any of these cases, but for a complete
+/// output whose directory could not be synced.
 #[derive(Debug, thiserror::Error)]
 pub enum MaterializeError {
     /// The output is there already.
@@ -35,7 +36,7 @@ pub enum MaterializeError {
     },
     /// The output cannot hold this many bytes.
     #[error(
-        "{path}: not enough space: the output takes {}, and {} are free\n  hint: make room or write elsewhere; --compression makes it smaller, but not shards",
+        "{path}: not enough space: the output takes {}, and {} are free\n  hint: make room or write elsewhere; --compression makes it smaller",
         mib(*needed), mib(*available), path = path.display()
     )]
     NoSpace {

@@ -175,7 +175,8 @@ impl Staged {
         }
     }
 
-    /// Gives the output its name, atomically; a former output disappears in the same moment.
+    /// Gives the output its name; a former output disappears in the same moment, where the file
+    /// system can swap two directories.
     pub fn commit(self) -> Result<(), MaterializeError> {
         // Again: something may have come to stand there meanwhile.
         resolve(&self.target, self.kind, &self.rules)?;
@@ -190,9 +191,12 @@ impl Staged {
             _ => self.failed("rename", source),
         })?;
         match self.place.parent() {
-            Some(parent) if synced => fs::File::open(parent)
-                .and_then(|parent| parent.sync_all())
-                .map_err(|source| self.failed("sync the directory of", source)),
+            Some(parent) if synced => {
+                fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| {
+                    let doing = "written, but the directory that holds it cannot be synced";
+                    MaterializeError::write(&self.target, doing, 0, source)
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -219,7 +223,9 @@ impl Staged {
                 let _ = fs::rename(&aside, to);
                 return Err(error);
             }
-            fs::rename(&aside, from)
+            // The new one is in place. What cannot be removed, the next run tells of.
+            let _ = fs::rename(&aside, from);
+            Ok(())
         })
     }
 

@@ -10,7 +10,7 @@ use super::Origin;
 use super::ints::IndexType;
 use super::source::Compressed;
 use super::spill::SpillWriter;
-use crate::array::{SharedArray, read_vec};
+use crate::array::{SharedArray, beyond_memory, read_vec};
 use crate::base::{DType, Progress, ReadError, Region};
 
 /// Entries of the source read at a time.
@@ -178,7 +178,12 @@ pub(super) fn transposed(
 
 /// Number of entries under each minor index.
 fn count_minors(source: &Compressed, progress: &dyn Progress) -> Result<Vec<u64>, ReadError> {
-    let mut counts = vec![0_u64; source.num_minor as usize];
+    // How many there are is a claim of the file. What is only asked for is never touched.
+    let num_minor = usize::try_from(source.num_minor).unwrap_or(usize::MAX);
+    Vec::<u64>::new()
+        .try_reserve_exact(num_minor)
+        .map_err(|_| beyond_memory(&format!("{num_minor} counts")))?;
+    let mut counts = vec![0_u64; num_minor];
     let (mut bytes, mut minors) = (Vec::new(), Vec::new());
     let mut start = 0;
     while start < source.nnz {

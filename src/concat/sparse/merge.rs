@@ -10,7 +10,7 @@ use super::{
     resolve,
 };
 use crate::anndata::{Sparse, SparseBody, SparseFormat};
-use crate::array::{ArraySource, read_vec};
+use crate::array::{ArraySource, read_vec, zeroed};
 use crate::base::{DType, Indexer, ReadError, Region, Silent};
 use crate::concat::number::{Number, sum};
 
@@ -67,8 +67,9 @@ pub fn reindexed(
 pub fn to_dense(sparse: &Sparse, origin: &Origin) -> Result<Vec<u8>, ReadError> {
     let matrix = Compressed::open(sparse, &Arc::new(origin.clone()))?;
     let unit = sparse.dtype.size_bytes();
-    let [num_rows, num_columns] = sparse.shape.map(|len| len as usize);
-    let mut out = vec![0; num_rows * num_columns * unit];
+    let [num_rows, num_columns] = sparse.shape;
+    let mut out = zeroed(num_rows.saturating_mul(num_columns), unit)?;
+    let num_columns = num_columns as usize;
     let mut row = Row::new();
     let offsets = matrix.offsets(0..matrix.num_major + 1)?;
     for (major, pair) in offsets.windows(2).enumerate() {

@@ -54,7 +54,9 @@ struct BlockStart {
 impl BlockStart {
     /// True when a block from here should end at `next`.
     fn is_full_at(&self, next: &Self) -> bool {
-        [next.source - self.source, next.result.saturating_sub(self.result), next.row - self.row]
+        // Offsets that fall are damage, and are told when the rows are read.
+        let entries = next.source.saturating_sub(self.source);
+        [entries, next.result.saturating_sub(self.result), next.row - self.row]
             .into_iter()
             .any(|len| len >= BLOCK_ENTRIES)
     }

@@ -17,6 +17,9 @@ use super::text::TextChunks;
 use super::{Body, Content, MetaFile, ZarrArray, ZarrFace, ZarrFormat, ZarrNode, ZarrOptions};
 use super::{names, record};
 
+/// Records are held in memory, each with room for the longest text of its field.
+const MOST_RECORD_BYTES: u64 = 256 << 20;
+
 pub fn build(root: &Group, options: &ZarrOptions) -> Result<ZarrFace, FaceError> {
     let mut builder = Builder {
         options: *options,
@@ -253,21 +256,24 @@ impl Builder {
     }
 }
 
-/// zarr-python reads no record arrays with vectors in their fields, in either version.
+/// Record arrays that a store cannot hold: those with vectors in their fields, which zarr-python reads
+/// in neither version, and those that take too much memory.
 fn check_record(path: &str, node: &Node) -> Result<(), FaceError> {
-    match node {
-        Node::Array(ArrayNode { data: Data::Record(records), .. })
-            if records.fields.iter().any(|field| !field.inner_shape.is_empty()) =>
-        {
-            Err(unpresentable(
-                path,
-                "zarr has no type for a record array with vectors in its fields\n  \
-                 hint: an .h5ad file can hold it (anncat materialize)"
-                    .to_owned(),
-            ))
-        }
-        _ => Ok(()),
-    }
+    let Node::Array(ArrayNode { data: Data::Record(records), .. }) = node else { return Ok(()) };
+    let num_records = records.shape.iter().product::<u64>();
+    let len_bytes = num_records.saturating_mul(record::record_bytes(records) as u64);
+    let what = if records.fields.iter().any(|field| !field.inner_shape.is_empty()) {
+        "zarr has no type for a record array with vectors in its fields".to_owned()
+    } else if len_bytes > MOST_RECORD_BYTES {
+        format!(
+            "its records take {len_bytes} bytes, as each has room for the longest text, and at most \
+             {MOST_RECORD_BYTES} are held in memory"
+        )
+    } else {
+        return Ok(());
+    };
+    let hint = "hint: an .h5ad file can hold it (anncat materialize)";
+    Err(unpresentable(path, format!("{what}\n  {hint}")))
 }
 
 fn json_file(path: &str, name: &'static str, document: &Value) -> Result<MetaFile, FaceError> {

@@ -23,6 +23,8 @@ pub fn check(path: &str, name: &str, format: ZarrFormat) -> Result<(), FaceError
         "it holds a NUL character"
     } else if name.contains('/') {
         "it holds a slash"
+    } else if name.contains('\\') {
+        "it holds a backslash, which readers of zarr take for a slash"
     } else if reserved.contains(&name) {
         "zarr uses it for its metadata"
     } else {

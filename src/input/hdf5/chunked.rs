@@ -4,6 +4,7 @@
 //! into it. Others go through the block cache, so that neighbouring reads don't decode them again.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,6 +78,13 @@ struct Part {
     target: Dims,
     /// Offsets in the chunk and lengths in bytes, when it is one run in both chunk and output.
     run: Option<(u64, u64)>,
+}
+
+impl Part {
+    /// Length of the run.
+    fn run_bytes(&self) -> u64 {
+        self.run.map_or(0, |(_, len)| len)
+    }
 }
 
 pub(super) struct Description {
@@ -167,17 +175,16 @@ impl Chunked {
             return self.read_tiles(&parts, region, out);
         }
         // One run each, and in the order of the output: it splits into one slice a part.
+        if self.is_unfiltered() {
+            return self.read_plain(&parts, out);
+        }
         let region_bytes = out.len();
         let mut rest = out;
         let mut jobs = Vec::with_capacity(parts.len());
         for part in &parts {
-            let (_, len) = part.run.unwrap_or_default();
-            let (target, after) = std::mem::take(&mut rest).split_at_mut(len as usize);
+            let (target, after) = std::mem::take(&mut rest).split_at_mut(part.run_bytes() as usize);
             jobs.push((part, target));
             rest = after;
-        }
-        if self.is_unfiltered() {
-            return self.read_plain(jobs);
         }
         // A read of less than a chunk that meets a boundary is one of many small ones: its caller
         // has others under way, and waking threads costs more than the second chunk.
@@ -235,26 +242,27 @@ impl Chunked {
 
     /// Chunks that are stored as they are: each stretch of the file that is one in the output too is
     /// read at once.
-    fn read_plain(&self, jobs: Vec<(&Part, &mut [u8])>) -> Result<(), ReadError> {
-        let mut jobs = jobs.into_iter().peekable();
-        while let Some((part, out)) = jobs.next() {
-            let Some(offset) = self.plain_offset(part)? else {
-                fill(out, &self.fill);
-                continue;
-            };
-            let (base, mut len) = (out.as_mut_ptr(), out.len());
-            while let Some((next, more)) = jobs.peek_mut() {
-                if self.plain_offset(next)? != Some(offset + len as u64) {
-                    break;
+    fn read_plain(&self, parts: &[Part], out: &mut [u8]) -> Result<(), ReadError> {
+        let mut rest = out;
+        let mut parts = parts.iter().peekable();
+        while let Some(part) = parts.next() {
+            let offset = self.plain_offset(part)?;
+            let mut len = part.run_bytes();
+            if let Some(offset) = offset {
+                while let Some(next) = parts.peek() {
+                    if self.plain_offset(next)? != Some(offset + len) {
+                        break;
+                    }
+                    len += next.run_bytes();
+                    parts.next();
                 }
-                len += more.len();
-                jobs.next();
             }
-            // SAFETY: the slices of the jobs were split one after another from one slice, so the
-            // first one and those that were just taken are `len` bytes in a row, and nobody else
-            // has them any more.
-            let stretch = unsafe { std::slice::from_raw_parts_mut(base, len) };
-            self.file.source.read_exact_at(offset, stretch)?;
+            let (stretch, after) = std::mem::take(&mut rest).split_at_mut(len as usize);
+            rest = after;
+            match offset {
+                Some(offset) => self.file.source.read_exact_at(offset, stretch)?,
+                None => fill(stretch, &self.fill),
+            }
         }
         Ok(())
     }
@@ -427,7 +435,10 @@ impl Chunked {
             if !blocks.knows(self.key(index)) {
                 let this = Arc::clone(self);
                 // A failure will be met again, and told, by whoever reads the chunk.
-                rayon::spawn(move || drop(this.block(index, chunk)));
+                rayon::spawn(move || {
+                    // A panic out here would end the process.
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(this.block(index, chunk))));
+                });
             }
         }
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use lru::LruCache;
 
 use super::storage::HdfFile;
+use crate::array::zeroed;
 use crate::base::ReadError;
 
 /// Bytes of a variable-length value as stored: length (4), address of the collection (8), number of
@@ -184,13 +185,15 @@ impl Collection {
             }
             _ => return Err(damaged(file, address, "has no signature")),
         };
-        if size > available {
-            return Err(damaged(file, address, "reaches past the end of the file"));
+        if size > available.min(LARGEST_COLLECTION) {
+            return Err(damaged(file, address, "claims more bytes than it can have"));
         }
         if size > bytes.len() as u64 {
             let read = bytes.len();
-            bytes.resize(size as usize, 0);
-            file.source.read_exact_at(at + read as u64, &mut bytes[read..])?;
+            let mut whole = zeroed(size, 1)?;
+            whole[..read].copy_from_slice(&bytes);
+            file.source.read_exact_at(at + read as u64, &mut whole[read..])?;
+            bytes = whole;
         }
         bytes.truncate(size as usize);
         let (objects, state) = objects(&bytes);
@@ -202,6 +205,9 @@ impl Collection {
     }
 }
 
+/// A collection has at most so many bytes: what holds one string, whose length is a number of 32
+/// bits.
+const LARGEST_COLLECTION: u64 = (4 << 30) + (1 << 16);
 /// A collection has at least so many bytes.
 const SMALLEST_COLLECTION: usize = 4096;
 

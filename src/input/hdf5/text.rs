@@ -11,6 +11,8 @@ use crate::base::{ReadError, Region};
 
 /// Bytes of fixed-length strings that are fetched at once.
 const FETCH_BYTES: u64 = 1 << 20;
+/// Memory is set aside for so many bytes of text at most: lengths are claims.
+const MOST_RESERVED: u64 = 64 << 20;
 
 /// A dataset of fixed-length strings.
 #[derive(Debug)]
@@ -113,8 +115,7 @@ impl TextSource for VlenText {
             out.reserve(records.len() / RECORD_BYTES);
             let records = records.as_chunks::<RECORD_BYTES>().0;
             let len: u64 = records.iter().map(stored_len).sum();
-            // What more is said than the file has is not true.
-            out.reserve_bytes(len.min(self.storage.file.source.len()) as usize);
+            out.reserve_bytes(len.min(MOST_RESERVED) as usize);
             for (index, record) in records.iter().enumerate() {
                 let value =
                     heap.value(record).map_err(|error| error.within(&self.storage.element))?;

@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::place::Moment;
 use crate::io::{Identity, mtime_ns};
 
 /// The identity of the store at `path`, of all its files together: a chunk that is rewritten in
-/// place leaves no trace on its directory.
-pub(super) fn identity(path: &Path) -> io::Result<Identity> {
+/// place leaves no trace on its directory. And the moment of the last change in it.
+pub(super) fn identity(path: &Path) -> io::Result<(Identity, Moment)> {
     let metadata = std::fs::metadata(path)?;
     let total = directory(path, "", &[])?;
     let mut identity = Identity::of_file(path, &metadata);
     identity.len = total.len_bytes;
     identity.mtime_ns = total.newest_ns.unwrap_or(identity.mtime_ns);
     identity.digest = total.digest;
-    Ok(identity)
+    Ok((identity, total.latest))
 }
 
 /// Sums do not depend on the order in which a directory lists its files.
@@ -29,6 +30,8 @@ struct Total {
     digest: u64,
     /// When the file that was changed last was changed.
     newest_ns: Option<i64>,
+    /// The same of directories too, and of inodes as well as content.
+    latest: Moment,
 }
 
 impl Total {
@@ -37,6 +40,7 @@ impl Total {
             len_bytes: self.len_bytes.wrapping_add(other.len_bytes),
             digest: self.digest.wrapping_add(other.digest),
             newest_ns: self.newest_ns.max(other.newest_ns),
+            latest: self.latest.max(other.latest),
         }
     }
 }
@@ -49,7 +53,7 @@ fn directory(path: &Path, key: &str, trail: &[(u64, u64)]) -> io::Result<Total> 
         return Ok(Total::default());
     }
     let trail = [trail, &[here]].concat();
-    let mut total = Total::default();
+    let mut total = Total { latest: Moment::of(&metadata), ..Total::default() };
     let mut directories: Vec<(PathBuf, String)> = Vec::new();
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
@@ -78,7 +82,12 @@ fn file(key: &str, metadata: &Metadata) -> Total {
         bytes.extend_from_slice(&field.to_le_bytes());
     }
     bytes.extend_from_slice(key.as_bytes());
-    Total { len_bytes: metadata.len(), digest: xxh3_64(&bytes), newest_ns: Some(time_ns) }
+    Total {
+        len_bytes: metadata.len(),
+        digest: xxh3_64(&bytes),
+        newest_ns: Some(time_ns),
+        latest: Moment::of(metadata),
+    }
 }
 
 #[cfg(test)]
@@ -92,12 +101,13 @@ mod tests {
         std::fs::write(store.path().join("a/b/0"), b"123").unwrap();
         std::fs::write(store.path().join("a/1"), b"12").unwrap();
         std::os::unix::fs::symlink("..", store.path().join("a/up")).unwrap();
-        let before = identity(store.path()).unwrap();
-        assert_eq!(before, identity(store.path()).unwrap());
+        let (before, earlier) = identity(store.path()).unwrap();
+        assert_eq!((before.clone(), earlier), identity(store.path()).unwrap());
         assert_eq!(before.len, 5);
         std::thread::sleep(std::time::Duration::from_millis(20));
         std::fs::write(store.path().join("a/b/0"), b"124").unwrap();
-        let after = identity(store.path()).unwrap();
+        let (after, later) = identity(store.path()).unwrap();
+        assert!(earlier < later);
         assert_ne!(before.digest, after.digest);
         assert!(before.mtime_ns < after.mtime_ns);
         let newest = std::fs::metadata(store.path().join("a/b/0")).unwrap();

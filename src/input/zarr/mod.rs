@@ -49,11 +49,19 @@ use crate::tree::{ArrayNode, Data, Group, Node};
 /// that cannot be read is no error: it is [`Data::Unreadable`].
 pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     // Before anything is looked at: what is written from here on counts as a change.
-    let opened = Moment::now();
+    let now = Moment::now();
     let (format, root) = documents::read(path)?;
+    let (identity, latest) =
+        digest::identity(path).map_err(|error| OpenError::system(path, error))?;
+    if latest > now {
+        log::warn!(
+            "{}: some of its files are from the future; changes until then go unnoticed",
+            path.display()
+        );
+    }
+    let opened = now.max(latest);
     let store = Store { path: Arc::from(path), format, opened, context };
     let root = store.group(root, path, "");
-    let identity = digest::identity(path).map_err(|error| OpenError::system(path, error))?;
     Ok(Source { path: path.to_owned(), root, identity })
 }
 

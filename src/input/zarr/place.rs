@@ -1,9 +1,10 @@
 //! Where the chunk files of one array are, and whether they are still what they were when the store
 //! was opened.
 //!
-//! A store has too many chunk files to look at each when it is opened. Instead the moment of opening
-//! is kept, and a file whose time stamps are later has changed since; so has an absent file when the
-//! directory in which it is missing has. Both the time of the content and that of the inode count,
+//! A store has too many chunk files to remember each when it is opened. Instead the moment of opening
+//! is kept (or that of the last change, should a clock elsewhere have been ahead), and a file whose
+//! time stamps are later has changed since; so has an absent file when the directory in which it is
+//! missing has. Both the time of the content and that of the inode count,
 //! so that a file put in place with an old time stamp is noticed too.
 
 use std::fs::{File, Metadata};
@@ -15,8 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::base::ReadError;
 
-/// The moment at which a store was opened, in nanoseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A moment in nanoseconds since 1970, such as that at which a store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(i128);
 
 impl Moment {
@@ -26,7 +27,7 @@ impl Moment {
     }
 
     /// The last time at which the file or its inode changed.
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         let nanos =
             |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         let content = nanos(metadata.mtime(), metadata.mtime_nsec());
