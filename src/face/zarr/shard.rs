@@ -1,8 +1,8 @@
 //! Zarr v3 shards (`sharding_indexed`): chunks one after another, then their index.
 //!
 //! Inner chunks of a face are uncompressed and lie in row-major order of the shard's grid, so the
-//! index and the file's length are arithmetic. Inner chunks wholly outside of the array are not stored (sharding
-//! specification, "Empty chunks"). The index ends with its CRC-32C.
+//! index and the file's length are arithmetic. Inner chunks wholly outside of the array are not
+//! stored (sharding specification, "Empty chunks"). The index ends with its CRC-32C.
 
 use std::ops::Range;
 

@@ -53,13 +53,15 @@ pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     let (format, root) = documents::read(path)?;
     let (identity, latest) =
         digest::identity(path).map_err(|error| OpenError::system(path, error))?;
-    if latest > now {
+    // What was written meanwhile is not from the future, and counts as a change.
+    let is_from_future = latest > Moment::now();
+    if is_from_future {
         log::warn!(
             "{}: some of its files are from the future; changes until then go unnoticed",
             path.display()
         );
     }
-    let opened = now.max(latest);
+    let opened = if is_from_future { latest } else { now };
     let store = Store { path: Arc::from(path), format, opened, context };
     let root = store.group(root, path, "");
     Ok(Source { path: path.to_owned(), root, identity })
