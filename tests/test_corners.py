@@ -252,3 +252,22 @@ def test_records_that_are_unlike_are_left_out_with_a_notice(tmp_path):
         differential.write(thing(1, "a", f"s{i}", obsm={"r": records}), paths[-1], "h5ad")
     done = anncat.run("materialize", *paths, "-o", tmp_path / "out.h5ad")
     assert "/obsm/r is left out: a record array cannot be combined here" in done.stderr
+
+
+def test_records_are_not_stacked_under_other_names(tmp_path):
+    """Layers of records, whose columns would have to move, and a single record where rows are due."""
+    records = np.array([[(1, 2.0), (3, 4.0)]], dtype=[("a", "i4"), ("b", "f8")])
+    paths = []
+    for i, names in enumerate(["ab", "ba"]):
+        paths.append(tmp_path / f"in{i}.h5ad")
+        differential.write(thing(1, names, f"s{i}"), paths[-1], "h5ad")
+        with h5py.File(paths[-1], "a") as file:
+            file["layers"].create_dataset("r", data=records)
+    out = tmp_path / "out.h5ad"
+    done = anncat.run("materialize", *paths, "-o", out)
+    assert "/layers/r is left out: a record array cannot be combined here" in done.stderr
+    for path in paths:
+        with h5py.File(path, "a") as file:
+            file["obsm"].create_dataset("one", data=records[0, 0])
+    done = anncat.run("materialize", "--force", *paths, "-o", out, check=False)
+    assert done.code == 1 and f"{paths[0]}: /obsm/one" in done.stderr, done.stderr

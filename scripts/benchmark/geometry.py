@@ -1,5 +1,7 @@
 """How the size of chunks and shards serves three kinds of readers."""
 
+import statistics
+
 from . import loaders
 from .measure import Figure, settle
 from .rows import READ
@@ -39,7 +41,7 @@ def geometry(bench):
                     with bench.mounted(inputs, "--join", "outer", *options) as (merged, _, _):
                         taken[f"{kind}, {way.__name__}"][1].append(way(merged, kind))
         figures += [
-            Figure(f"{' '.join(options)}: {label}", sorted(values)[len(values) // 2], unit)
+            Figure(f"{' '.join(options)}: {label}", statistics.median(values), unit)
             for label, (unit, values) in taken.items()
         ]
     return figures

@@ -134,7 +134,8 @@ class Bench:
         touched heap, and leaves some touched memory free for the kernel's page cache.
         """
         keeping = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_ARENA_MAX": "1"}
-        return self.python(TOUCH_MEMORY + code, *words, env=keeping)[1]
+        touched = f"touch({fresh_pages()}, {PAGE_BYTES})\n"
+        return self.python(TOUCH_MEMORY + touched + code, *words, env=keeping)[1]
 
     def median(self, *measures):
         """Medians of several functions, run in turn so that all see the same machine."""
@@ -178,12 +179,17 @@ class Bench:
         return path
 
 
+def fresh_pages() -> int:
+    """Pages to touch before a measurement: so many that what is free holds several times as much."""
+    return min(FRESH // PAGE_BYTES, os.sysconf("SC_AVPHYS_PAGES") // 4)
+
+
 def settle(warm):
     """The same machine for every measurement: nothing left to write, inputs in the page cache, and
     some gigabytes of free memory that a virtual machine need not fetch from its host first."""
     gc.collect()
     os.sync()
-    pages = min(FRESH // PAGE_BYTES, os.sysconf("SC_AVPHYS_PAGES") // 4)
+    pages = fresh_pages()
     fresh = bytearray(pages * PAGE_BYTES)
     fresh[::PAGE_BYTES] = b"x" * pages
     del fresh
@@ -220,11 +226,13 @@ from anndata.experimental import concat_on_disk
 rng = np.random.default_rng(0)
 """
 
-TOUCH_MEMORY = f"""
+TOUCH_MEMORY = """
 import mmap
-held = bytearray({FRESH}); held[::{PAGE_BYTES}] = b"x" * {FRESH // PAGE_BYTES}
-free = mmap.mmap(-1, {FRESH}); free[::{PAGE_BYTES}] = b"x" * {FRESH // PAGE_BYTES}
-del held; free.close()
+def touch(pages, page_bytes):
+    held = bytearray(pages * page_bytes)
+    held[::page_bytes] = b"x" * pages
+    with mmap.mmap(-1, pages * page_bytes) as free:
+        free[::page_bytes] = b"x" * pages
 """
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import statistics
 from pathlib import Path
 
 from . import loaders
@@ -71,7 +72,7 @@ def read_zarr(bench):
                     return first
 
             mount_s, local_s = bench.median(fresh, lambda timed=timed: timed(READ, local))
-            again_s = sorted(again)[len(again) // 2]
+            again_s = statistics.median(again)
             for what, seconds, bound in [("fresh mount", mount_s, (">=", goal)), ("read again", again_s, None)]:
                 figures.append(Figure(f"{compression}: {what}, {label}", seconds, "s", bound, local_s, "local zarr"))
     shutil.rmtree(local)
@@ -108,7 +109,7 @@ def chunk_files(bench):
             return reading(local)
 
         cold_gbs, local_gbs = bench.median(cold, locally)
-        second_gbs, warm_gbs = (sorted(rates)[len(rates) // 2] for rates in zip(*later))
+        second_gbs, warm_gbs = (statistics.median(rates) for rates in zip(*later))
         for name, value, goal in [("cold", cold_gbs, goals[0]), ("second reading", second_gbs, None), ("warm", warm_gbs, goals[1])]:
             bound = (">=", goal) if goal else None
             figures.append(Figure(f"{compression}: {name}", value, "GB/s", bound, local_gbs, "local", speed=False))
@@ -167,7 +168,7 @@ def against_on_disk(bench, inputs, label, goal, *options):
         return wall
 
     ours, wall = bench.median(lambda: materialized(bench, inputs, *options).seconds, peer)
-    call = sorted(alone)[len(alone) // 2]
+    call = statistics.median(alone)
     return [
         Figure(label, ours, "s", (">=", goal), wall, "concat_on_disk"),
         Figure(f"{label}, the call alone", ours, "s", None, call, "concat_on_disk"),

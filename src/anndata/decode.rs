@@ -193,7 +193,8 @@ fn align(mapping: Mapping, axes: &[u64], at: &Place<'_>) -> Result<Mapping, Deco
                 }
             };
             // An awkward array or record array tells only its outer extent.
-            if found.iter().zip(axes).any(|(found, expected)| found != expected) {
+            if found.is_empty() || found.iter().zip(axes).any(|(found, expected)| found != expected)
+            {
                 return Err(at.fail(format!("has shape {found:?}, expected {axes:?} first")));
             }
             Ok((key, elem))

@@ -15,7 +15,9 @@ pub(super) fn stack_records(shares: &[ArrayShare<'_>], axis: Axis) -> Option<Rec
     let all: Vec<&RecordArray> = shares
         .iter()
         .map(|share| match share.elem {
-            Some(Elem::Record(records)) if axis == Axis::Rows => Some(&**records),
+            Some(Elem::Record(records)) if axis == Axis::Rows && share.other.is_identity() => {
+                Some(&**records)
+            }
             _ => None,
         })
         .collect::<Option<_>>()?;
@@ -40,8 +42,9 @@ pub(super) fn stack_records(shares: &[ArrayShare<'_>], axis: Axis) -> Option<Rec
             })
         })
         .collect::<Option<Vec<_>>>()?;
+    let num_rows = all.iter().map(|records| records.shape.first()).sum::<Option<u64>>()?;
     let mut shape = first.shape.clone();
-    *shape.first_mut()? = all.iter().map(|records| records.shape[0]).sum();
+    *shape.first_mut()? = num_rows;
     Some(RecordArray { shape, fields })
 }
 

@@ -250,7 +250,8 @@ impl Chunked {
             let mut len = part.run_bytes();
             if let Some(offset) = offset {
                 while let Some(next) = parts.peek() {
-                    if self.plain_offset(next)? != Some(offset + len) {
+                    let end = offset.checked_add(len);
+                    if end.is_none() || self.plain_offset(next)? != end {
                         break;
                     }
                     len += next.run_bytes();
