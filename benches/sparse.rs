@@ -61,6 +61,7 @@ fn env() -> CensusEnv {
         spill_dir: std::env::temp_dir(),
         memory_bytes: 64 << 20,
         blocks: Arc::new(BlockCache::new(64 << 20)),
+        told_unkept: Arc::new(std::sync::Once::new()),
     }
 }
 

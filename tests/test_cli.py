@@ -11,6 +11,7 @@ import subprocess
 import time
 
 import anndata as ad
+import awkward as ak
 import h5py
 import numpy as np
 import pandas as pd
@@ -153,6 +154,22 @@ def test_output_is_an_input(pair, tmp_path, link):
     assert pair[0].read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--level", "3"], "hint: add --compression gzip"),
+        (["--compression", "lzf", "--level", "3"], "hint: add --compression gzip"),
+        (["--compression", "gzip", "--level", "10"], "hint: 0 to 9"),
+        (["--compression", "zstd"], "hint: an .h5ad is compressed by gzip or lzf"),
+        (["--shard-size", "1MiB"], "hint: leave it out"),
+        (["--zarr-format", "2"], "hint: leave it out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_do_not_fit_the_output(pair, tmp_path, options, says):
+    refused("materialize", *pair, "-o", tmp_path / "out.h5ad", *options, code=2, says=says)
+
+
 def test_output_directory_missing(pair, tmp_path):
     refused("materialize", *pair, "-o", tmp_path / "no" / "out.h5ad")
 
@@ -210,6 +227,29 @@ def test_what_is_dropped_or_converted_is_told(tmp_path):
     ]
     # Nothing is told of inputs that agree.
     assert notices([paths[0], paths[0]], "--merge", "same", "--uns-merge", "same") == []
+
+
+def test_fields_that_a_join_drops_are_told(tmp_path):
+    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    for path, fields in zip(paths, (["kept", "lost"], ["other", "kept"])):
+        records = ak.Array([{field: 1 for field in fields}, {field: 2 for field in fields}])
+        ad.AnnData(np.ones((2, 1), dtype="f4"), obsm={"hits": records}).write_h5ad(path)
+    fields = ['/obsm/hits["lost"]', '/obsm/hits["other"]']
+    assert notices(paths) == [{"notice": "not-in-all", "elements": fields}]
+    assert notices(paths, "--join", "outer") == []
+
+
+def test_a_cache_that_cannot_be_kept_is_told_once(tmp_path):
+    paths = []
+    for name, genes in (("a", ["g1", "g2"]), ("b", ["g2", "g3"])):
+        counts = scipy.sparse.random(6, 2, 0.8, "csr", dtype="f4", random_state=1)
+        layers = {"more": counts, "and_more": counts}
+        paths.append(tmp_path / f"{name}.h5ad")
+        ad.AnnData(counts, var=pd.DataFrame(index=genes), layers=layers).write_h5ad(paths[-1])
+    (tmp_path / "file").write_text("")
+    nowhere = {"ANNCAT_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    done = anncat.run("materialize", *paths, "-o", tmp_path / "out.h5ad", env=nowhere)
+    assert done.stderr.count("cannot keep what was counted") == 1, done.stderr
 
 
 def test_inspect_json(pair):

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use super::UsageError;
+use super::usage;
 use crate::anndata::SparseFormat;
 use crate::concat;
 use crate::face::zarr::ZarrFormat;
@@ -77,13 +77,11 @@ impl From<FormatArg> for ZarrFormat {
 ///
 /// # Errors
 /// The format has no shards.
-pub fn shard_bytes(
-    size: Option<u64>,
-    format: ZarrFormat,
-) -> Result<Option<NonZeroU64>, UsageError> {
+pub fn shard_bytes(size: Option<u64>, format: ZarrFormat) -> anyhow::Result<Option<NonZeroU64>> {
     if size.is_some() && format == ZarrFormat::V2 {
-        let what = "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2";
-        return Err(UsageError(what.to_owned()));
+        return Err(usage(
+            "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2",
+        ));
     }
     Ok(size.and_then(NonZeroU64::new))
 }

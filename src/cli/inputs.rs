@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::UsageError;
+use super::usage;
 
 /// Where else inputs are named.
 #[derive(Debug, Clone, Args)]
@@ -78,7 +78,7 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInp
         }
         if keys.len() != specs.len() {
             return Err(usage(format!(
-                "--keys gives {} keys for {} inputs\n  hint: give one key for each input",
+                "--keys names {} of {} inputs\n  hint: give one key for each input",
                 keys.len(),
                 specs.len()
             )));
@@ -142,10 +142,6 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn usage(what: impl Into<String>) -> anyhow::Error {
-    UsageError(what.into()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +175,7 @@ mod tests {
     fn keys_that_contradict() {
         for (named, keys, expected) in [
             (&[][..], None, "there are no inputs"),
-            (&["a", "b"], Some(&["k"][..]), "--keys gives 1 keys for 2 inputs"),
+            (&["a", "b"], Some(&["k"][..]), "--keys names 1 of 2 inputs"),
             (&["a", "b"], Some(&["k", "k"]), "the key \"k\" stands for both a and b"),
             (&["x=a", "x=b"], None, "the key \"x\" stands for both a and b"),
             (&["x=a", "b"], None, "1 of 2 inputs have a key"),

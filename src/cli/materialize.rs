@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::args::{FormatArg, shard_bytes};
 use super::inputs::InputArgs;
-use super::{Bar, ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, say};
+use super::{Bar, ConcatArgs, ResourceArgs, load, parse_count, parse_size, say, usage};
 use crate::face::zarr::{Geometry, ZarrFormat};
 use crate::materialize::{
     Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
@@ -160,71 +160,80 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
 fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
     let out = &args.output;
     let limits = limits(args);
-    let usage = |what: &str| UsageError(what.to_owned()).into();
-    let chosen = out.compression;
     match out.out.extension().and_then(|extension| extension.to_str()) {
-        Some("h5ad" | "h5") => {
-            if out.shard_size.is_some() {
-                return Err(usage("--shard-size is for .zarr outputs"));
-            }
-            if out.zarr_format.is_some() {
-                return Err(usage("--zarr-format is for .zarr outputs"));
-            }
-            let compression = match (chosen, out.level) {
-                (None | Some(CompressionArg::None), None) => h5ad::Compression::None,
-                (None | Some(CompressionArg::None | CompressionArg::Lzf), Some(_)) => {
-                    return Err(usage("--level is for --compression gzip or zstd"));
-                }
-                (Some(CompressionArg::Gzip), level) => {
-                    h5ad::Compression::Gzip { level: gzip_level(level)? }
-                }
-                (Some(CompressionArg::Lzf), None) => h5ad::Compression::Lzf,
-                (Some(CompressionArg::Zstd), _) => {
-                    return Err(usage(
-                        "zstd is for .zarr outputs\n  hint: an .h5ad is compressed by gzip or lzf",
-                    ));
-                }
-            };
-            Ok(Output::H5ad(h5ad::H5adOptions {
-                compression,
-                chunk_elements: out.chunk_elems.map_or(h5ad::CHUNK_ELEMENTS, NonZeroU64::get),
-                limits,
-                rules,
-                cancel: Cancel::default(),
-            }))
-        }
-        Some("zarr") => {
-            let format = out.zarr_format.map_or_else(ZarrFormat::default, ZarrFormat::from);
-            let shard_bytes = shard_bytes(out.shard_size, format)?;
-            let compression = match (chosen, out.level) {
-                (Some(CompressionArg::None), None) => zarr::Compression::None,
-                (Some(CompressionArg::None), Some(_)) => {
-                    return Err(usage("--level is for --compression gzip or zstd"));
-                }
-                (Some(CompressionArg::Gzip), level) => {
-                    zarr::Compression::Gzip { level: gzip_level(level)? }
-                }
-                (None | Some(CompressionArg::Zstd), level) => {
-                    zarr::Compression::Zstd { level: level.unwrap_or(1).max(1) }
-                }
-                (Some(CompressionArg::Lzf), _) => {
-                    return Err(usage(
-                        "lzf is for .h5ad outputs\n  hint: a .zarr is compressed by gzip or zstd",
-                    ));
-                }
-            };
-            Ok(Output::Zarr(zarr::ZarrWriteOptions {
-                format,
-                compression,
-                geometry: Geometry { rows: None, elems: out.chunk_elems, shard_bytes },
-                limits,
-                rules,
-                cancel: Cancel::default(),
-            }))
-        }
-        _ => Err(usage(&format!(
+        Some("h5ad" | "h5") => h5ad_options(out, limits, rules).map(Output::H5ad),
+        Some("zarr") => zarr_options(out, limits, rules).map(Output::Zarr),
+        _ => Err(usage(format!(
             "{}: the output's name must end in .h5ad or .zarr",
             out.out.display()
+        ))),
+    }
+}
+
+fn h5ad_options(out: &WriteArgs, limits: Limits, rules: OutputRules) -> Result<h5ad::H5adOptions> {
+    for (option, is_given) in
+        [("--shard-size", out.shard_size.is_some()), ("--zarr-format", out.zarr_format.is_some())]
+    {
+        if is_given {
+            return Err(usage(format!(
+                "{option} is for .zarr outputs\n  hint: leave it out, or let the output's name end \
+                 in .zarr"
+            )));
+        }
+    }
+    let compression = match out.compression.unwrap_or(CompressionArg::None) {
+        CompressionArg::Gzip => h5ad::Compression::Gzip { level: gzip_level(out.level)? },
+        CompressionArg::None => without_level(out.level, h5ad::Compression::None)?,
+        CompressionArg::Lzf => without_level(out.level, h5ad::Compression::Lzf)?,
+        CompressionArg::Zstd => {
+            return Err(usage(
+                "zstd is for .zarr outputs\n  hint: an .h5ad is compressed by gzip or lzf",
+            ));
+        }
+    };
+    Ok(h5ad::H5adOptions {
+        compression,
+        chunk_elements: out.chunk_elems.map_or(h5ad::CHUNK_ELEMENTS, NonZeroU64::get),
+        limits,
+        rules,
+        cancel: Cancel::default(),
+    })
+}
+
+fn zarr_options(
+    out: &WriteArgs,
+    limits: Limits,
+    rules: OutputRules,
+) -> Result<zarr::ZarrWriteOptions> {
+    let format = out.zarr_format.map_or_else(ZarrFormat::default, ZarrFormat::from);
+    let shard_bytes = shard_bytes(out.shard_size, format)?;
+    let compression = match out.compression.unwrap_or(CompressionArg::Zstd) {
+        CompressionArg::Zstd => zarr::Compression::Zstd { level: out.level.unwrap_or(1).max(1) },
+        CompressionArg::Gzip => zarr::Compression::Gzip { level: gzip_level(out.level)? },
+        CompressionArg::None => without_level(out.level, zarr::Compression::None)?,
+        CompressionArg::Lzf => {
+            return Err(usage(
+                "lzf is for .h5ad outputs\n  hint: a .zarr is compressed by gzip or zstd",
+            ));
+        }
+    };
+    Ok(zarr::ZarrWriteOptions {
+        format,
+        compression,
+        geometry: Geometry { rows: None, elems: out.chunk_elems, shard_bytes },
+        limits,
+        rules,
+        cancel: Cancel::default(),
+    })
+}
+
+/// A compression that knows no levels.
+fn without_level<T>(level: Option<u8>, compression: T) -> Result<T> {
+    match level {
+        None => Ok(compression),
+        Some(level) => Err(usage(format!(
+            "--level {level} needs a compression with levels\n  hint: add --compression gzip, or zstd \
+             for a .zarr"
         ))),
     }
 }
@@ -232,7 +241,7 @@ fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
 fn gzip_level(level: Option<u8>) -> Result<u8> {
     match level.unwrap_or(4) {
         level @ 0..=9 => Ok(level),
-        level => Err(UsageError(format!("gzip has no level {level}\n  hint: 0 to 9")).into()),
+        level => Err(usage(format!("gzip has no level {level}\n  hint: 0 to 9"))),
     }
 }
 

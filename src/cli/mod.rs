@@ -25,7 +25,12 @@ pub use progress::Bar;
 /// A command line that contradicts itself; exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct UsageError(pub String);
+pub struct UsageError(String);
+
+/// A [`UsageError`] that says this.
+fn usage(what: impl Into<String>) -> anyhow::Error {
+    UsageError(what.into()).into()
+}
 
 const EXAMPLES: &str = "\
 Examples:

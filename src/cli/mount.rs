@@ -15,7 +15,7 @@ use signal_hook::iterator::Signals;
 use super::args::{FormatArg, shard_bytes};
 use super::daemon::{self, Handshake, Outcome, Side};
 use super::inputs::{InputArgs, KeyedInput};
-use super::{ConcatArgs, ResourceArgs, UsageError, load, parse_count, parse_size, quoted, say};
+use super::{ConcatArgs, ResourceArgs, load, parse_count, parse_size, quoted, say, usage};
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
 use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
 
@@ -85,8 +85,9 @@ struct ServingArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
     /// What the kernel keeps in memory that is free: what was read, and what lies next to scattered
-    /// reads (`all`); only what was `read`; or only what was `computed`, where what the inputs hold uncompressed is read from them each
-    /// time, which is faster for data that are read once or do not fit in memory twice
+    /// reads (`all`); only what was `read`; or only what was `computed`, where what the inputs hold
+    /// uncompressed is read from them each time, which is faster for data that are read once or do
+    /// not fit in memory twice
     #[arg(long, value_enum, default_value = "all", value_name = "WHAT")]
     page_cache: PageCacheArg,
     /// Let other users read the mount, too
@@ -106,14 +107,13 @@ enum PageCacheArg {
 
 pub fn run(args: MountArgs) -> Result<ExitCode> {
     let Some((mountpoint, named)) = args.paths.split_last() else {
-        return Err(UsageError("there is no mountpoint".to_owned()).into());
+        return Err(usage("there is no mountpoint"));
     };
     if named.is_empty() && args.inputs.from.is_none() {
-        let what = format!(
+        return Err(usage(format!(
             "{mountpoint} is the only path, which makes it the mountpoint; there are no inputs\n  \
              hint: anncat mount INPUT... MOUNTPOINT"
-        );
-        return Err(UsageError(what).into());
+        )));
     }
     let mountpoint = Path::new(mountpoint);
     let options = zarr_options(&args.store)?;

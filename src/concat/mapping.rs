@@ -6,7 +6,7 @@ use crate::anndata::{Elem, Frame, Mapping};
 use crate::base::Indexer;
 
 use super::arrays::{ArrayShare, Kind, Planner};
-use super::awkward::{AwkwardPart, Fields, concat_awkward};
+use super::awkward::{AwkwardPart, Concatenated, Fields, concat_awkward};
 use super::error::PlanError;
 use super::frame::{FrameShare, concat_columns};
 use super::keys::{intersect_keys, union_keys};
@@ -176,7 +176,7 @@ impl Planner<'_> {
         Ok(Frame { columns, ..frame_without_columns(index) })
     }
 
-    fn concat_awkward(&self, shares: &[ArrayShare<'_>], path: &str) -> Result<Elem, PlanError> {
+    fn concat_awkward(&mut self, shares: &[ArrayShare<'_>], path: &str) -> Result<Elem, PlanError> {
         let parts: Vec<AwkwardPart<'_>> = shares
             .iter()
             .map(|share| match share.elem {
@@ -188,9 +188,14 @@ impl Planner<'_> {
             Join::Inner => Fields::Common,
             Join::Outer => Fields::Own,
         };
-        concat_awkward(&parts, fields)
-            .map(Elem::Awkward)
-            .map_err(|source| PlanError::Awkward { element: self.at(path), source })
+        let element = self.at(path);
+        let Concatenated { array, lost_fields } = concat_awkward(&parts, fields)
+            .map_err(|source| PlanError::Awkward { element: element.clone(), source })?;
+        if !lost_fields.is_empty() {
+            let elements = lost_fields.iter().map(|field| format!("{element}[{field:?}]"));
+            Notice::NotInAll { elements: elements.collect() }.tell(&mut self.notices);
+        }
+        Ok(Elem::Awkward(array))
     }
 
     /// `obsp` (`varp` along var): block-diagonal.

@@ -190,7 +190,8 @@ impl Waiting {
             let stored = self
                 .read_whole_pages(*inode, at, out, page_bytes)
                 .filter(|len| !self.reads.overlap(*inode, &(at..at + *len as u64)))
-                .is_some_and(|len| store(notifier, *inode, at, &out[..len]));
+                // Less than a page has nothing to store, and is not tried again either.
+                .is_some_and(|len| len == 0 || store(notifier, *inode, at, &out[..len]));
             if !stored {
                 lock(&self.recent).pop(&piece);
             }
@@ -213,7 +214,7 @@ impl Waiting {
         };
         let (len, file_len) = guard("reading ahead", inode, read).ok()??;
         let whole = if at + len as u64 == file_len { len } else { len - len % page_bytes as usize };
-        (whole > 0).then_some(whole)
+        Some(whole)
     }
 
     fn next(&self) -> Option<Piece> {

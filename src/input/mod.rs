@@ -4,6 +4,7 @@
 //! and arrays mean is for `anndata` to say.
 
 pub mod hdf5;
+mod inflate;
 pub mod zarr;
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The cache of decoded blocks.
+//! The cache of computed blocks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
@@ -14,46 +14,69 @@ pub type Block = Arc<Vec<u8>>;
 /// Names a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlockKey {
-    /// Who numbers its blocks: from [`super::Context::fresh_id`].
+    /// Who numbers its blocks, of all that share a cache: from [`super::Context::fresh_id`], where
+    /// there is a context.
     pub owner: u64,
     /// The owner's number of the block.
     pub index: u64,
 }
 
+/// What a cache may hold.
+pub trait Weighed {
+    /// Bytes of memory that it takes.
+    fn weight_bytes(&self) -> usize;
+}
+
+impl Weighed for Vec<u8> {
+    fn weight_bytes(&self) -> usize {
+        self.capacity()
+    }
+}
+
 /// Blocks by key up to a budget of bytes (or one that is larger), the least recently used dropped
 /// first. A block that several threads ask for at once is loaded once.
 #[derive(Debug)]
-pub struct BlockCache {
+pub struct BlockCache<V = Vec<u8>> {
     budget_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<State<V>>,
 }
 
 #[derive(Debug)]
-struct State {
-    ready: LruCache<BlockKey, Block>,
+struct State<V> {
+    ready: LruCache<BlockKey, Arc<V>>,
     ready_bytes: usize,
-    loading: HashMap<BlockKey, Arc<Flight>>,
+    loading: HashMap<BlockKey, Arc<Flight<V>>>,
 }
 
 /// A load that is under way.
-#[derive(Debug, Default)]
-struct Flight {
-    outcome: Mutex<Option<Result<Block, ReadError>>>,
+#[derive(Debug)]
+struct Flight<V> {
+    outcome: Mutex<Option<Result<Arc<V>, ReadError>>>,
     landed: Condvar,
+}
+
+/// How a block is come by.
+enum Found<'a, V: Weighed> {
+    Ready(Arc<V>),
+    /// By another thread.
+    Loading(Arc<Flight<V>>),
+    ToLoad(Landing<'a, V>),
 }
 
 /// What a block costs besides its bytes.
 const OVERHEAD_BYTES: usize = 128;
 
-impl BlockCache {
-    pub(crate) fn new(budget_bytes: usize) -> Self {
+impl<V: Weighed> BlockCache<V> {
+    /// A cache of about this many bytes.
+    #[must_use]
+    pub fn new(budget_bytes: usize) -> Self {
         let state = State { ready: LruCache::unbounded(), ready_bytes: 0, loading: HashMap::new() };
         Self { budget_bytes, state: Mutex::new(state) }
     }
 
     /// The block, when it is held.
     #[must_use]
-    pub fn get(&self, key: BlockKey) -> Option<Block> {
+    pub fn get(&self, key: BlockKey) -> Option<Arc<V>> {
         lock(&self.state).ready.get(&key).map(Arc::clone)
     }
 
@@ -81,48 +104,66 @@ impl BlockCache {
     pub fn get_or_load(
         &self,
         key: BlockKey,
-        load: impl FnOnce() -> Result<Vec<u8>, ReadError>,
-    ) -> Result<Block, ReadError> {
-        let flight = {
-            let mut state = lock(&self.state);
-            if let Some(block) = state.ready.get(&key) {
-                return Ok(Arc::clone(block));
-            }
-            if let Some(flight) = state.loading.get(&key) {
-                let flight = Arc::clone(flight);
-                drop(state);
-                return flight.wait();
-            }
-            let flight = Arc::new(Flight::default());
-            state.loading.insert(key, Arc::clone(&flight));
-            flight
-        };
-        // Lands the flight even if `load` panics, so that nobody waits for ever.
-        let mut landing = Landing { cache: self, key, flight, outcome: None };
-        let outcome = load().map(Arc::new);
-        landing.outcome = Some(outcome.clone());
-        outcome
+        load: impl FnOnce() -> Result<V, ReadError>,
+    ) -> Result<Arc<V>, ReadError> {
+        match self.find(key) {
+            Found::Ready(block) => Ok(block),
+            Found::Loading(flight) => flight.wait(),
+            Found::ToLoad(landing) => landing.land(load()),
+        }
     }
 
-    fn keep(&self, state: &mut State, key: BlockKey, block: Block) -> Vec<Block> {
+    /// As [`Self::get_or_load`], with a `load` that may wait for work of a thread pool: a pool
+    /// thread does not wait for another's load, but loads for itself.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub fn get_or_load_in_pool(
+        &self,
+        key: BlockKey,
+        load: impl FnOnce() -> Result<V, ReadError>,
+    ) -> Result<Arc<V>, ReadError> {
+        match self.find(key) {
+            Found::Ready(block) => Ok(block),
+            Found::Loading(_) if rayon::current_thread_index().is_some() => load().map(Arc::new),
+            Found::Loading(flight) => flight.wait(),
+            Found::ToLoad(landing) => landing.land(load()),
+        }
+    }
+
+    fn find(&self, key: BlockKey) -> Found<'_, V> {
+        let mut state = lock(&self.state);
+        if let Some(block) = state.ready.get(&key) {
+            return Found::Ready(Arc::clone(block));
+        }
+        if let Some(flight) = state.loading.get(&key) {
+            return Found::Loading(Arc::clone(flight));
+        }
+        let flight = Arc::new(Flight { outcome: Mutex::new(None), landed: Condvar::new() });
+        state.loading.insert(key, Arc::clone(&flight));
+        Found::ToLoad(Landing { cache: self, key, flight, outcome: None })
+    }
+
+    fn keep(&self, state: &mut State<V>, key: BlockKey, block: Arc<V>) -> Vec<Arc<V>> {
+        let weight_bytes = |block: &V| block.weight_bytes() + OVERHEAD_BYTES;
         let mut dropped = Vec::new();
-        state.ready_bytes += block.capacity() + OVERHEAD_BYTES;
+        state.ready_bytes += weight_bytes(&block);
         if let Some(old) = state.ready.put(key, block) {
-            state.ready_bytes -= old.capacity() + OVERHEAD_BYTES;
+            state.ready_bytes -= weight_bytes(&old);
             dropped.push(old);
         }
         // The newest stays, however large: it was in memory anyway, and is likely to be read on.
         while state.ready_bytes > self.budget_bytes && state.ready.len() > 1 {
             let Some((_, old)) = state.ready.pop_lru() else { break };
-            state.ready_bytes -= old.capacity() + OVERHEAD_BYTES;
+            state.ready_bytes -= weight_bytes(&old);
             dropped.push(old);
         }
         dropped
     }
 }
 
-impl Flight {
-    fn wait(&self) -> Result<Block, ReadError> {
+impl<V> Flight<V> {
+    fn wait(&self) -> Result<Arc<V>, ReadError> {
         let mut outcome = lock(&self.outcome);
         loop {
             if let Some(outcome) = outcome.as_ref() {
@@ -133,14 +174,23 @@ impl Flight {
     }
 }
 
-struct Landing<'a> {
-    cache: &'a BlockCache,
+/// Ends a flight, even if its load panics, so that nobody waits for ever.
+struct Landing<'a, V: Weighed> {
+    cache: &'a BlockCache<V>,
     key: BlockKey,
-    flight: Arc<Flight>,
-    outcome: Option<Result<Block, ReadError>>,
+    flight: Arc<Flight<V>>,
+    outcome: Option<Result<Arc<V>, ReadError>>,
 }
 
-impl Drop for Landing<'_> {
+impl<V: Weighed> Landing<'_, V> {
+    fn land(mut self, loaded: Result<V, ReadError>) -> Result<Arc<V>, ReadError> {
+        let outcome = loaded.map(Arc::new);
+        self.outcome = Some(outcome.clone());
+        outcome
+    }
+}
+
+impl<V: Weighed> Drop for Landing<'_, V> {
     fn drop(&mut self) {
         let outcome = self.outcome.take().unwrap_or_else(|| {
             Err(ReadError::corrupt("", "", "the thread that was reading this block failed"))
@@ -201,6 +251,20 @@ mod tests {
             }
         });
         assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_pool_thread_does_not_wait_for_another() {
+        let cache = BlockCache::new(1 << 20);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let mine = cache.get_or_load_in_pool(key(1), || {
+            // Would wait for ever: this very load is what it would wait for.
+            let theirs = pool.install(|| cache.get_or_load_in_pool(key(1), || Ok(vec![2])));
+            assert_eq!(*theirs.unwrap(), [2]);
+            Ok(vec![1])
+        });
+        assert_eq!(*mine.unwrap(), [1]);
+        assert_eq!(*cache.get(key(1)).unwrap(), [1]);
     }
 
     #[test]

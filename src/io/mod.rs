@@ -1,4 +1,4 @@
-//! Positioned reads of source files: a bounded set of open files, a byte-budgeted cache of decoded
+//! Positioned reads of source files: a bounded set of open files, a byte-budgeted cache of
 //! blocks, and the identity by which a changed source is noticed.
 //!
 //! Knows files and bytes; no file format.
@@ -11,7 +11,7 @@ mod source;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use blocks::{Block, BlockCache, BlockKey};
+pub use blocks::{Block, BlockCache, BlockKey, Weighed};
 pub use identity::{Identity, mtime_ns};
 pub use source::SourceFile;
 

@@ -24,7 +24,7 @@ use crate::tree::Group;
 pub enum Compression {
     /// Not at all.
     None,
-    /// gzip, at a level of 1 to 9.
+    /// gzip, at a level of 0 to 9.
     Gzip {
         /// Compression level.
         level: u8,
@@ -34,6 +34,17 @@ pub enum Compression {
         /// Compression level.
         level: u8,
     },
+}
+
+impl Compression {
+    /// The same, at a level that there is.
+    fn in_range(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Gzip { level } => Self::Gzip { level: level.min(9) },
+            Self::Zstd { level } => Self::Zstd { level: level.clamp(1, 22) },
+        }
+    }
 }
 
 impl Default for Compression {
@@ -78,21 +89,21 @@ pub fn write(
     };
     let mut face = ZarrFace::new(tree, &zarr_options)?;
     let left_out = face.take_left_out();
-    let compression = options.compression;
+    let compression = options.compression.in_range();
     let staged = Staged::new(path, TargetKind::Directory, &options.rules)?;
     let total_bytes = face.total_bytes();
     if compression == Compression::None {
         staged.require_space(total_bytes)?;
     }
-    let store = Store { face: &face, target: path, total_bytes, compression, progress };
+    let cancel = &options.cancel;
+    let store = Store { face: &face, target: path, total_bytes, compression, progress, cancel };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     progress.begin(&format!("writing {name}"), total_bytes);
     let files = Files::new(&store, staged.path().to_owned());
     let block = options.limits.block_bytes(1) as usize;
-    let written =
-        run(files, options.limits.threads, &options.cancel, Buffers::default, |buffers, file| {
-            store.write_file(buffers, &file?, block)
-        });
+    let written = run(files, options.limits.threads, cancel, Buffers::default, |buffers, file| {
+        store.write_file(buffers, &file?, block)
+    });
     progress.end();
     written?;
     staged.commit()?;
@@ -116,6 +127,7 @@ struct Store<'a> {
     total_bytes: u64,
     compression: Compression,
     progress: &'a dyn Progress,
+    cancel: &'a Cancel,
 }
 
 /// A file to write.
@@ -268,6 +280,10 @@ impl Store<'_> {
         at: u64,
         len: usize,
     ) -> Result<(), MaterializeError> {
+        // A file may be a shard of many chunks.
+        if self.cancel.is_cancelled() {
+            return Err(MaterializeError::Cancelled);
+        }
         if buffers.plain.len() < len {
             buffers.plain.resize(len, 0);
         }
@@ -292,10 +308,10 @@ impl Encoder {
     fn new(compression: Compression) -> std::io::Result<Self> {
         Ok(match compression {
             Compression::Zstd { level } => {
-                Self::Zstd(zstd::bulk::Compressor::new(i32::from(level.clamp(1, 22)))?)
+                Self::Zstd(zstd::bulk::Compressor::new(i32::from(level))?)
             }
             Compression::Gzip { level } => {
-                let level = libdeflater::CompressionLvl::new(i32::from(level.clamp(1, 9)));
+                let level = libdeflater::CompressionLvl::new(i32::from(level));
                 Self::Gzip(libdeflater::Compressor::new(level.unwrap_or_default()))
             }
             Compression::None => return Err(std::io::Error::other("nothing to encode with")),

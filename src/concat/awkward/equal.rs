@@ -9,7 +9,7 @@ use crate::base::dtype::Kind;
 
 /// Compares two arrays.
 pub(super) fn equal(left: Content, right: Content) -> Result<bool, AwkwardError> {
-    let (left, right) = (comparable(left), comparable(right));
+    let (left, right) = (comparable(left)?, comparable(right)?);
     if left.len() != right.len() || left.params != right.params {
         return Ok(false);
     }
@@ -30,7 +30,7 @@ pub(super) fn equal(left: Content, right: Content) -> Result<bool, AwkwardError>
             Layout::Option { index: b, content: right },
         ) => {
             let same_gaps = a.iter().zip(&b).all(|(a, b)| (*a < 0) == (*b < 0));
-            Ok(same_gaps && equal(left.carry(&present(&a)), right.carry(&present(&b)))?)
+            Ok(same_gaps && equal(left.carry(&present(&a))?, right.carry(&present(&b))?)?)
         }
         (
             Layout::Record { fields: a, contents: left, .. },
@@ -50,8 +50,8 @@ pub(super) fn equal(left: Content, right: Content) -> Result<bool, AwkwardError>
                 if !same_rows {
                     return Ok(false);
                 }
-                let left = left[a as usize].carry(&rows_of(&a_tags, &a_index, a));
-                let right = right[b as usize].carry(&rows_of(&b_tags, &b_index, b));
+                let left = left[a as usize].carry(&rows_of(&a_tags, &a_index, a))?;
+                let right = right[b as usize].carry(&rows_of(&b_tags, &b_index, b))?;
                 if !equal(left, right)? {
                     return Ok(false);
                 }
@@ -64,18 +64,18 @@ pub(super) fn equal(left: Content, right: Content) -> Result<bool, AwkwardError>
 }
 
 /// Categoricals as their values, unions of one used content as that content.
-fn comparable(content: Content) -> Content {
+fn comparable(content: Content) -> Result<Content, AwkwardError> {
     match &content.layout {
         Layout::Indexed { index, content } => content.carry(index),
         Layout::Union { tags, index, contents } => match by_appearance(tags).as_slice() {
             &[only] => {
-                let mut plain = contents[only as usize].carry(index);
+                let mut plain = contents[only as usize].carry(index)?;
                 plain.params.extend(content.params.clone());
-                plain
+                Ok(plain)
             }
-            _ => content,
+            _ => Ok(content),
         },
-        _ => content,
+        _ => Ok(content),
     }
 }
 

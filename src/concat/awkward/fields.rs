@@ -1,17 +1,23 @@
 //! Fields of records: naming them and choosing among them (`ak.fields`, `array[["x", "y"]]`).
 
+use indexmap::IndexSet;
+
 use super::AwkwardError;
 use super::layout::{Content, Layout, Params};
 use super::union::{simplified_option, simplified_union};
 
 /// anndata's `gen_inner_reindexers`: every array with the fields that all have, in the order of the
-/// first.
-pub(super) fn select_common(contents: Vec<Content>) -> Result<Vec<Content>, AwkwardError> {
+/// first. Besides, the fields that some have and that are lost.
+pub(super) fn select_common(
+    contents: Vec<Content>,
+) -> Result<(Vec<Content>, Vec<String>), AwkwardError> {
     let all: Vec<Vec<String>> = contents.iter().map(fields).collect();
-    let Some(first) = all.first() else { return Ok(contents) };
+    let Some(first) = all.first() else { return Ok((contents, Vec::new())) };
     let common: Vec<String> =
         first.iter().filter(|field| all.iter().all(|own| own.contains(*field))).cloned().collect();
-    contents
+    let lost: IndexSet<&String> =
+        all.iter().flatten().filter(|field| !common.contains(field)).collect();
+    let selected = contents
         .into_iter()
         .zip(&all)
         .map(|(content, own)| {
@@ -24,7 +30,8 @@ pub(super) fn select_common(contents: Vec<Content>) -> Result<Vec<Content>, Awkw
                 select(content, &common)
             }
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok((selected, lost.into_iter().cloned().collect()))
 }
 
 /// Fields of the records at the first level that has any.
@@ -67,7 +74,7 @@ fn select(content: Content, selection: &[String]) -> Result<Content, AwkwardErro
         Layout::Regular { size, len, content } => {
             Layout::Regular { size, len, content: inner(content)? }
         }
-        Layout::Indexed { index, content } => return Ok(inner(content)?.carry(&index)),
+        Layout::Indexed { index, content } => return inner(content)?.carry(&index),
         Layout::Option { index, content } => {
             return simplified_option(index, *inner(content)?, Params::new());
         }

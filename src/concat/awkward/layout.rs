@@ -4,6 +4,8 @@
 //! contents are as long as it is, indices are in range. All option layouts are held as
 //! IndexedOptionArray; an IndexedArray stays one only as a categorical.
 
+use super::AwkwardError;
+use crate::array::beyond_memory;
 use crate::base::DType;
 
 /// Parameters of a layout, without nulls.
@@ -125,13 +127,17 @@ impl Content {
         }
     }
 
-    /// The elements at `rows`, which are in range and not negative.
-    pub(super) fn carry(&self, rows: &[i64]) -> Self {
+    /// The elements at `rows`, which are in range and not negative. Where rows repeat there can be
+    /// far more elements than a file stores.
+    ///
+    /// # Errors
+    /// There is no memory for so many.
+    pub(super) fn carry(&self, rows: &[i64]) -> Result<Self, AwkwardError> {
         let layout = match &self.layout {
             Layout::Empty => Layout::Empty,
             Layout::Numpy { dtype, bytes } => {
                 let width = dtype.size_bytes();
-                let mut out = Vec::with_capacity(rows.len() * width);
+                let mut out = with_room(rows.len().saturating_mul(width))?;
                 for &row in rows {
                     let at = row as usize * width;
                     out.extend_from_slice(&bytes[at..at + width]);
@@ -139,25 +145,32 @@ impl Content {
                 Layout::Numpy { dtype: *dtype, bytes: out }
             }
             Layout::List { offsets, content } => {
+                let lists =
+                    || rows.iter().map(|&row| offsets[row as usize]..offsets[row as usize + 1]);
+                let total =
+                    lists().fold(0_i64, |sum, list| sum.saturating_add(list.end - list.start));
+                let mut inner = with_room(total as usize)?;
                 let mut next = Vec::with_capacity(rows.len() + 1);
-                let mut inner = Vec::new();
                 next.push(0);
-                for &row in rows {
-                    inner.extend(offsets[row as usize]..offsets[row as usize + 1]);
+                for list in lists() {
+                    inner.extend(list);
                     next.push(inner.len() as i64);
                 }
-                Layout::List { offsets: next, content: Box::new(content.carry(&inner)) }
+                Layout::List { offsets: next, content: Box::new(content.carry(&inner)?) }
             }
             Layout::Regular { size, content, .. } => {
                 let size_rows = *size as i64;
-                let inner: Vec<i64> =
-                    rows.iter().flat_map(|&row| row * size_rows..(row + 1) * size_rows).collect();
-                let content = Box::new(content.carry(&inner));
+                let mut inner = with_room(rows.len().saturating_mul(*size))?;
+                inner.extend(rows.iter().flat_map(|&row| row * size_rows..(row + 1) * size_rows));
+                let content = Box::new(content.carry(&inner)?);
                 Layout::Regular { size: *size, len: rows.len(), content }
             }
             Layout::Record { fields, contents, .. } => Layout::Record {
                 fields: fields.clone(),
-                contents: contents.iter().map(|content| content.carry(rows)).collect(),
+                contents: contents
+                    .iter()
+                    .map(|content| content.carry(rows))
+                    .collect::<Result<_, _>>()?,
                 len: rows.len(),
             },
             Layout::Indexed { index, content } => {
@@ -172,8 +185,16 @@ impl Content {
                 contents: contents.clone(),
             },
         };
-        Self { params: self.params.clone(), layout }
+        Ok(Self { params: self.params.clone(), layout })
     }
+}
+
+/// An empty vector with room for `len` elements.
+fn with_room<T>(len: usize) -> Result<Vec<T>, AwkwardError> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(len)
+        .map_err(|_| beyond_memory(&format!("{len} elements of an awkward array")))?;
+    Ok(out)
 }
 
 fn taken(index: &[i64], rows: &[i64]) -> Vec<i64> {

@@ -362,7 +362,7 @@ fn merge_indexed(mut contents: Vec<Content>) -> Result<Content, AwkwardError> {
         // Also where awkward leaves an option over a union, which it calls invalid.
         simplified_option(index, content, params)?
     } else {
-        let mut plain = content.carry(&index);
+        let mut plain = content.carry(&index)?;
         plain.params = union_of_params(plain.params, params);
         plain
     };
@@ -395,7 +395,7 @@ fn merge_before(first: Content, second: Content) -> Result<Content, AwkwardError
             if is_option {
                 simplified_option(index, content, params)
             } else {
-                let mut plain = content.carry(&index);
+                let mut plain = content.carry(&index)?;
                 plain.params = union_of_params(plain.params, params);
                 Ok(plain)
             }

@@ -60,6 +60,21 @@ pub enum Fields {
     Own,
 }
 
+/// A concatenation of awkward arrays.
+#[derive(Debug)]
+pub struct Concatenated {
+    /// The array.
+    pub array: Awkward,
+    /// Fields of records that only some parts have, and that were therefore left out.
+    pub lost_fields: Vec<String>,
+}
+
+impl From<Awkward> for Concatenated {
+    fn from(array: Awkward) -> Self {
+        Self { array, lost_fields: Vec::new() }
+    }
+}
+
 /// `anndata.concat` of one key: fields selected, then `ak.concatenate(parts, axis=0)`.
 ///
 /// # Errors
@@ -68,12 +83,12 @@ pub enum Fields {
 pub fn concat_awkward(
     parts: &[AwkwardPart<'_>],
     selection: Fields,
-) -> Result<Awkward, AwkwardError> {
+) -> Result<Concatenated, AwkwardError> {
     if let [AwkwardPart::Present(only)] = parts {
-        return Ok((*only).clone());
+        return Ok((*only).clone().into());
     }
     if let Some(stacked) = stack::stack(parts)? {
-        return Ok(stacked);
+        return Ok(stacked.into());
     }
     let mut contents = Vec::with_capacity(parts.len());
     for part in parts {
@@ -82,11 +97,12 @@ pub fn concat_awkward(
             AwkwardPart::Missing(len) => Content::missing(*len as usize),
         });
     }
+    let mut lost_fields = Vec::new();
     if selection == Fields::Common {
-        contents = fields::select_common(contents)?;
+        (contents, lost_fields) = fields::select_common(contents)?;
     }
-    let merged = merge::concatenate(contents)?;
-    Ok(write::write(merged))
+    let array = write::write(merge::concatenate(contents)?)?;
+    Ok(Concatenated { array, lost_fields })
 }
 
 /// The array with rows taken by `indexer`; rows that have no source are missing values.
@@ -111,9 +127,9 @@ pub fn reindex_awkward(array: &Awkward, indexer: &Indexer) -> Result<Awkward, Aw
     let taken = if rows.contains(&-1) {
         union::simplified_option(rows, content, layout::Params::new())?
     } else {
-        content.carry(&rows)
+        content.carry(&rows)?
     };
-    Ok(write::write(taken))
+    write::write(taken)
 }
 
 /// `ak.almost_equal`: the same type, and the same values within its tolerances.

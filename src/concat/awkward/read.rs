@@ -88,7 +88,7 @@ impl Reader<'_> {
                 let indexed = with(Layout::Indexed { index, content: Box::new(content) });
                 match &indexed.layout {
                     Layout::Indexed { index, content } if !indexed.is_categorical() => {
-                        let mut plain = content.carry(index);
+                        let mut plain = content.carry(index)?;
                         plain.params.extend(form.params.clone());
                         Ok(plain)
                     }
@@ -160,7 +160,7 @@ impl Reader<'_> {
         if !packed || reach != total {
             let rows: Vec<i64> =
                 starts.iter().zip(stops).flat_map(|(&start, &stop)| start..stop).collect();
-            content = content.carry(&rows);
+            content = content.carry(&rows)?;
         }
         let layout = Layout::List { offsets, content: Box::new(content) };
         Ok(Content { params: form.params.clone(), layout })

@@ -45,7 +45,7 @@ fn awkward(value: &Value) -> Awkward {
 
 /// Form and bytes once more packed, so that what awkward leaves open is settled alike.
 fn canonical(array: &Awkward) -> (String, IndexMap<String, Vec<u8>>) {
-    let packed = write::write(read::read(array).unwrap());
+    let packed = write::write(read::read(array).unwrap()).unwrap();
     let bytes = |array: &SharedArray| read_all(array.as_ref()).unwrap();
     let buffers = packed.buffers.iter().map(|(name, array)| (name.clone(), bytes(array)));
     (packed.form.clone(), buffers.collect())
@@ -76,7 +76,7 @@ fn concatenation_reindexing_and_equality_are_awkwards() {
                     })
                     .collect();
                 let fields = if case["join"] == "inner" { Fields::Common } else { Fields::Own };
-                concat_awkward(&parts, fields).unwrap()
+                concat_awkward(&parts, fields).unwrap().array
             }
             _ => {
                 let positions: Vec<u32> = case["pos"]
@@ -143,7 +143,7 @@ fn missing_values_between_unlike_arrays_change_nothing_about_these() {
     let lists = numbers(r#""class": "ListOffsetArray", "offsets": "i64""#, &[0], &[], 0);
     let text = strings(&["ab"]);
     let merged = |parts: &[AwkwardPart<'_>]| {
-        read::read(&concat_awkward(parts, Fields::Own).unwrap()).unwrap()
+        read::read(&concat_awkward(parts, Fields::Own).unwrap().array).unwrap()
     };
     let missing = AwkwardPart::Missing;
     let [pairs, lists, text] = [&pairs, &lists, &text].map(AwkwardPart::Present);
@@ -231,7 +231,7 @@ fn masks_of_different_types_are_not_stacked() {
     };
     let (narrow, wide) = (masked(DType::I8, &[1, 0]), masked(DType::I64, &[0, 1, 1]));
     let parts = [AwkwardPart::Present(&narrow), AwkwardPart::Present(&wide)];
-    let merged = concat_awkward(&parts, Fields::Own).unwrap();
+    let merged = concat_awkward(&parts, Fields::Own).unwrap().array;
     let expected = masked(DType::I8, &[1, 0, 0, 1, 1]);
     assert_eq!(canonical(&merged), canonical(&expected));
 }
@@ -259,4 +259,14 @@ fn lengths_that_nothing_bears_out_are_errors() {
         let array = Awkward { len: 2, form, buffers: buffers.into() };
         assert!(reindex_awkward(&array, &Indexer::new(2, vec![1, MISSING])).is_err());
     }
+}
+
+#[test]
+fn more_elements_than_memory_holds_are_an_error() {
+    let size = 1 << 40;
+    let records = layout::Layout::Record { fields: None, contents: Vec::new(), len: size };
+    let content = Box::new(Content::plain(records));
+    let lists = Content::plain(layout::Layout::Regular { size, len: 1, content });
+    let error = lists.carry(&[0, 0]).unwrap_err().to_string();
+    assert!(error.contains("elements of an awkward array have to be in memory"), "{error}");
 }

@@ -114,7 +114,7 @@ pub(super) fn simplified_union(
     if contents.len() == 1
         && let Some(only) = contents.pop()
     {
-        let mut plain = only.carry(&index);
+        let mut plain = only.carry(&index)?;
         plain.params = union_of_params(plain.params, params);
         return Ok(plain);
     }

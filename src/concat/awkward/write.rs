@@ -3,29 +3,33 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use super::AwkwardError;
 use super::layout::{Content, Layout};
 use crate::anndata::Awkward;
 use crate::array::{MemoryArray, SharedArray};
 use crate::base::DType;
 
 /// Buffers and form of an array.
-pub(super) fn write(content: Content) -> Awkward {
+///
+/// # Errors
+/// As [`Content::carry`], of what options and unions hold.
+pub(super) fn write(content: Content) -> Result<Awkward, AwkwardError> {
     let len = content.len() as u64;
-    let mut writer = Writer { buffers: IndexMap::new(), nodes: 0 };
-    let form = writer.node(content);
-    Awkward { len, form: form.to_string(), buffers: writer.buffers }
+    let mut writer = Writer { buffers: IndexMap::new(), num_nodes: 0 };
+    let form = writer.node(content)?;
+    Ok(Awkward { len, form: form.to_string(), buffers: writer.buffers })
 }
 
 struct Writer {
     buffers: IndexMap<String, SharedArray>,
-    nodes: usize,
+    num_nodes: usize,
 }
 
 impl Writer {
-    fn node(&mut self, content: Content) -> Value {
+    fn node(&mut self, content: Content) -> Result<Value, AwkwardError> {
         let is_categorical = content.is_categorical();
-        let key = format!("node{}", self.nodes);
-        self.nodes += 1;
+        let key = format!("node{}", self.num_nodes);
+        self.num_nodes += 1;
         let mut form = Map::new();
         let mut put = |name: &str, value: Value| {
             form.insert(name.to_owned(), value);
@@ -43,35 +47,34 @@ impl Writer {
                 self.put_integers(&key, "offsets", &offsets);
                 put("class", json!("ListOffsetArray"));
                 put("offsets", json!("i64"));
-                put("content", self.node(*content));
+                put("content", self.node(*content)?);
             }
             Layout::Regular { size, content, .. } => {
                 put("class", json!("RegularArray"));
                 put("size", json!(size));
-                put("content", self.node(*content));
+                put("content", self.node(*content)?);
             }
             Layout::Record { fields, contents, .. } => {
                 put("class", json!("RecordArray"));
                 put("fields", json!(fields));
-                let contents = contents.into_iter().map(|content| self.node(content)).collect();
-                put("contents", Value::Array(contents));
+                put("contents", self.nodes(contents)?);
             }
             Layout::Indexed { index, content } => {
                 self.put_integers(&key, "index", &index);
                 put("class", json!("IndexedArray"));
                 put("index", json!("i64"));
-                put("content", self.node(*content));
+                put("content", self.node(*content)?);
             }
             Layout::Option { index, content } => {
                 let (index, content) =
-                    if is_categorical { (index, *content) } else { packed(&index, &content) };
+                    if is_categorical { (index, *content) } else { packed(&index, &content)? };
                 self.put_integers(&key, "index", &index);
                 put("class", json!("IndexedOptionArray"));
                 put("index", json!("i64"));
-                put("content", self.node(content));
+                put("content", self.node(content)?);
             }
             Layout::Union { tags, index, contents } => {
-                let (index, contents) = packed_union(&tags, &index, &contents);
+                let (index, contents) = packed_union(&tags, &index, &contents)?;
                 let bytes: Vec<u8> = tags.iter().map(|tag| tag.cast_unsigned()).collect();
                 let len = tags.len() as u64;
                 self.put_buffer(&key, "tags", MemoryArray::shared(DType::I8, &[len], bytes));
@@ -79,13 +82,17 @@ impl Writer {
                 put("class", json!("UnionArray"));
                 put("tags", json!("i8"));
                 put("index", json!("i64"));
-                let contents = contents.into_iter().map(|content| self.node(content)).collect();
-                put("contents", Value::Array(contents));
+                put("contents", self.nodes(contents)?);
             }
         }
         put("parameters", Value::Object(content.params));
         put("form_key", json!(key));
-        Value::Object(form)
+        Ok(Value::Object(form))
+    }
+
+    fn nodes(&mut self, contents: Vec<Content>) -> Result<Value, AwkwardError> {
+        let nodes = contents.into_iter().map(|content| self.node(content));
+        Ok(Value::Array(nodes.collect::<Result<_, _>>()?))
     }
 }
 
@@ -102,7 +109,7 @@ impl Writer {
 }
 
 /// An option's content without what no index points to, in the order of the index.
-fn packed(index: &[i64], content: &Content) -> (Vec<i64>, Content) {
+fn packed(index: &[i64], content: &Content) -> Result<(Vec<i64>, Content), AwkwardError> {
     let mut rows = Vec::with_capacity(index.len());
     let packed_index = index
         .iter()
@@ -114,11 +121,15 @@ fn packed(index: &[i64], content: &Content) -> (Vec<i64>, Content) {
             rows.len() as i64 - 1
         })
         .collect();
-    (packed_index, content.carry(&rows))
+    Ok((packed_index, content.carry(&rows)?))
 }
 
 /// The same for a union.
-fn packed_union(tags: &[i8], index: &[i64], contents: &[Content]) -> (Vec<i64>, Vec<Content>) {
+fn packed_union(
+    tags: &[i8],
+    index: &[i64],
+    contents: &[Content],
+) -> Result<(Vec<i64>, Vec<Content>), AwkwardError> {
     let mut rows: Vec<Vec<i64>> = vec![Vec::new(); contents.len()];
     let packed_index = tags
         .iter()
@@ -129,6 +140,6 @@ fn packed_union(tags: &[i8], index: &[i64], contents: &[Content]) -> (Vec<i64>, 
             rows.len() as i64 - 1
         })
         .collect();
-    let contents = contents.iter().zip(&rows).map(|(content, rows)| content.carry(rows)).collect();
-    (packed_index, contents)
+    let carried = contents.iter().zip(&rows).map(|(content, rows)| content.carry(rows));
+    Ok((packed_index, carried.collect::<Result<_, _>>()?))
 }

@@ -61,6 +61,10 @@ impl<'a> CensusStore<'a> {
         Self { dir }
     }
 
+    pub(super) const fn dir(&self) -> &Path {
+        self.dir
+    }
+
     fn path(&self, key: CensusKey) -> PathBuf {
         self.dir.join(format!("{:032x}.{SUFFIX}", key.0))
     }

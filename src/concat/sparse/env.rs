@@ -2,7 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use super::cache::BlockCache;
 
@@ -17,6 +17,8 @@ pub struct CensusEnv {
     pub memory_bytes: u64,
     /// Blocks of rewritten rows.
     pub blocks: Arc<BlockCache>,
+    /// That a census could not be kept is told once.
+    pub told_unkept: Arc<Once>,
 }
 
 impl CensusEnv {
@@ -35,6 +37,7 @@ impl CensusEnv {
             spill_dir: set("ANNCAT_TEMP_DIR").unwrap_or_else(env::temp_dir),
             memory_bytes: quarter,
             blocks: Arc::new(BlockCache::new(usize::try_from(quarter).unwrap_or(usize::MAX))),
+            told_unkept: Arc::new(Once::new()),
         }
     }
 

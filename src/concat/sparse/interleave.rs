@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::cache::{Block, BlockCache};
+use super::cache::{Block, BlockCache, new_owner};
 use super::ints::{IndexType, copy_shifted};
 use super::minor_part::{MinorPart, Slice};
 use super::offsets::{Offsets, OffsetsWriter};
@@ -19,6 +19,7 @@ use super::stack::Arrays;
 use crate::array::{ArraySource, SharedArray};
 use crate::base::parallel::try_each;
 use crate::base::{DType, ReadError, Region};
+use crate::io::BlockKey;
 
 /// Entries of a cached block, and of the least that a task of a long read gathers.
 const BLOCK_ENTRIES: u64 = 256 << 10;
@@ -65,7 +66,7 @@ impl Interleaved {
     /// The three arrays of the stack. Reads `indptr` of the parts only where slices are dropped.
     pub(super) fn arrays(parts: Vec<MinorPart>, common: Common) -> Result<Arrays, ReadError> {
         let Common { num_major, dtype, max_len, fill, spill_dir, cache } = common;
-        let owners = [cache.new_owner(), cache.new_owner()];
+        let owners = [new_owner(), new_owner()];
         let mut stack = Self {
             parts,
             num_major,
@@ -203,7 +204,7 @@ impl Interleaved {
         let index = range.start / BLOCK_ENTRIES;
         let base = index * BLOCK_ENTRIES;
         let owner = self.owners[usize::from(want == Want::Minors)];
-        let block = self.cache.get((owner, index), || {
+        let block = self.cache.get_or_load_in_pool(BlockKey { owner, index }, || {
             let end = (base + BLOCK_ENTRIES).min(self.nnz);
             let mut bytes = vec![0; (end - base) as usize * unit];
             self.gather(merged, base..end, want, &mut bytes)?;

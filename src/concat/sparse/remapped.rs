@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cache::{Block, BlockCache};
+use super::cache::{Block, BlockCache, new_owner};
 use super::column_map::ColumnMap;
 use super::handover;
 use super::ints::IndexType;
@@ -15,6 +15,7 @@ use super::source::Compressed;
 use crate::array::SharedArray;
 use crate::base::parallel::{is_sequential, try_each};
 use crate::base::{ReadError, Region};
+use crate::io::BlockKey;
 
 /// Source entries of a block, about: small enough for a random row, large enough for a read.
 const BLOCK_ENTRIES: u64 = 16 << 10;
@@ -109,7 +110,7 @@ impl Remapped {
             .checked_mul(matrix.num_major)
             .and_then(|filled| filled.checked_add(own))
             .ok_or_else(|| matrix.origin.corrupt("", "has too many entries once it is filled"))?;
-        let owner = cache.new_owner();
+        let owner = new_owner();
         Ok(Self { matrix, values, map, fill, kept, nnz, cache, owner, blocks: Mutex::default() })
     }
 
@@ -185,7 +186,8 @@ impl Remapped {
 
     /// One block through the cache, where both halves of it are kept.
     fn cached(&self, blocks: &[BlockStart], index: usize) -> Result<Arc<Block>, ReadError> {
-        self.cache.get((self.owner, index as u64), || {
+        let key = BlockKey { owner: self.owner, index: index as u64 };
+        self.cache.get_or_load_in_pool(key, || {
             // Taken out, not borrowed: reading may call back on this thread.
             let mut scratch = SCRATCH.take();
             let rewritten = self.rewrite_rows(blocks[index], blocks[index + 1], true, &mut scratch);

@@ -1,6 +1,5 @@
 //! From a planned matrix to one that can be read.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -283,10 +282,12 @@ fn census(
     if let Some((store, key)) = kept {
         match store.store(key, &offsets) {
             Ok(mapped) => return Ok(mapped),
-            Err(error) => log::warn!(
-                "{}: cannot keep what was counted, it will be counted again next time: {error}",
-                env.cache_dir.as_deref().unwrap_or(Path::new("")).display()
-            ),
+            Err(error) => env.told_unkept.call_once(|| {
+                log::warn!(
+                    "{}: cannot keep what was counted, it will be counted again next time: {error}",
+                    store.dir().display()
+                );
+            }),
         }
     }
     Ok(offsets)

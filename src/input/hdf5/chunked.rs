@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use super::chunk_tree::Chunk;
 use super::fallback::Library;
 use super::filters::Pipeline;
-use super::header::Chunk;
 use super::storage::{HdfFile, Runs, fill};
 use super::table::{Grid, Table};
 use crate::array::StoredChunk;

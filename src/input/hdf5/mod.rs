@@ -10,6 +10,7 @@
 
 mod assemble;
 mod attributes;
+mod chunk_tree;
 mod chunked;
 mod cursor;
 mod dataset;
@@ -17,7 +18,6 @@ mod datatype;
 mod fallback;
 mod filters;
 mod fixed;
-mod header;
 mod heap;
 mod library;
 mod native;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use hdf5_sys::{h5d, h5p};
 
+use super::chunk_tree::{Chunk, Place};
 use super::fallback::Library;
-use super::header::{Chunk, Place, chunk_index};
 use super::library::check;
+use super::native;
 use super::storage::HdfFile;
 use crate::base::{Dims, ReadError};
 use crate::io::Block;
@@ -99,7 +100,7 @@ impl Table {
         header: u64,
         grid: &Grid,
     ) -> Result<Option<Vec<Chunk>>, ReadError> {
-        chunk_index(file, header)?
+        native::chunk_tree(file, header)?
             .filter(|tree| tree.key_rank == grid.chunk.len() + 1)
             .map(|tree| tree.chunks(file, grid.num_chunks(), &|origin| grid.place(origin)))
             .transpose()

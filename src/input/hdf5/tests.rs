@@ -191,7 +191,7 @@ fn our_walk_of_the_chunk_index_is_the_librarys() {
         Table::library_walk(&grid, &Library::new(&file, "/many", &[200, 100], &datatype)).unwrap();
     let ours = Table::own_walk(&file, header, &grid).unwrap().unwrap();
     assert_eq!(ours.len(), 29 * 34);
-    let sorted = |mut chunks: Vec<super::header::Chunk>| {
+    let sorted = |mut chunks: Vec<super::chunk_tree::Chunk>| {
         chunks.sort_by_key(|chunk| chunk.index);
         chunks
     };

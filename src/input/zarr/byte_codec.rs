@@ -13,7 +13,8 @@ use zarrs::array::codec::api::{
 use zarrs::metadata::v2::MetadataV2;
 use zarrs::metadata::v3::MetadataV3;
 
-use super::inflate;
+use super::codec::zeroed;
+use crate::input::inflate;
 
 /// A codec from bytes to bytes.
 #[derive(Debug)]
@@ -92,19 +93,33 @@ impl ByteCodec {
     /// Decodes to whatever length it has, up to `limit`.
     pub(super) fn decode(&self, encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         let decoded = match self {
-            Self::Blosc => inflate::growing(inflate::blosc_len(encoded)?, limit, |out| {
-                inflate::blosc(encoded, out).map(|()| out.len())
-            }),
+            Self::Blosc => {
+                growing(inflate::blosc_len(encoded)?, limit, |out| inflate::blosc(encoded, out))
+            }
             Self::Zstd => inflate::zstd_vec(encoded, limit),
-            Self::Lz4 => inflate::growing(inflate::lz4_len(encoded)?, limit, |out| {
-                inflate::lz4(encoded, out).map(|()| out.len())
-            }),
+            Self::Lz4 => {
+                growing(inflate::lz4_len(encoded)?, limit, |out| inflate::lz4(encoded, out))
+            }
             Self::Gzip => inflate::gzip_vec(encoded, limit),
             Self::Zlib => inflate::zlib_vec(encoded, limit),
             Self::Other(codec) => reference(codec.as_ref(), encoded, None),
         };
         decoded.map_err(|why| format!("the chunk cannot be decoded: {why}"))
     }
+}
+
+/// Decodes into a new buffer of the length that the chunk states, if that is below `limit`.
+fn growing(
+    len: usize,
+    limit: usize,
+    decode: impl FnOnce(&mut [u8]) -> Result<(), String>,
+) -> Result<Vec<u8>, String> {
+    if len > limit {
+        return Err(format!("it holds {len} bytes, more than {limit}"));
+    }
+    let mut out = zeroed(len)?;
+    decode(&mut out)?;
+    Ok(out)
 }
 
 /// For zarrs: decoding runs while others may wait for the block, so it must not wait for the thread

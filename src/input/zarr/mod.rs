@@ -17,7 +17,6 @@ mod documents;
 mod element;
 mod elements;
 mod header;
-mod inflate;
 mod place;
 mod record;
 #[cfg(test)]

@@ -1,5 +1,6 @@
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use zarrs::array::{Array, ArrayBytes};
 use zarrs::filesystem::FilesystemStore;
@@ -46,7 +47,7 @@ fn everything_reads_back() {
         (ZarrFormat::V3, sharded),
     ] {
         for compression in
-            [Compression::None, Compression::Gzip { level: 1 }, Compression::Zstd { level: 3 }]
+            [Compression::None, Compression::Gzip { level: 0 }, Compression::Zstd { level: 3 }]
         {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("out.zarr");
@@ -110,6 +111,59 @@ fn chunks_in_shards_are_compressed() {
     let array: Value = serde_json::from_slice(&array).unwrap();
     assert_eq!(array["codecs"].as_array().unwrap().len(), 1);
     assert_eq!(array["codecs"][0]["configuration"]["codecs"][1]["name"], "gzip");
+}
+
+/// Cancels the work once a chunk of some size is written; counts those chunks.
+struct CancelsAt {
+    chunk_bytes: u64,
+    written: AtomicU64,
+    cancel: Cancel,
+}
+
+impl Progress for CancelsAt {
+    fn begin(&self, _what: &str, _total_bytes: u64) {}
+
+    fn advance(&self, bytes: u64) {
+        if bytes == self.chunk_bytes {
+            self.written.fetch_add(1, Ordering::Relaxed);
+            self.cancel.cancel();
+        }
+    }
+
+    fn end(&self) {}
+}
+
+#[test]
+fn cancelling_does_not_wait_for_a_shard() {
+    let dir = tempfile::tempdir().unwrap();
+    let geometry = Geometry {
+        elems: NonZeroU64::new(5003),
+        shard_bytes: NonZeroU64::new(1 << 20),
+        rows: None,
+    };
+    let limits = Limits { threads: NonZeroUsize::MIN, ..Limits::default() };
+    let options = ZarrWriteOptions { geometry, limits, ..ZarrWriteOptions::default() };
+    let progress = CancelsAt {
+        chunk_bytes: 5003 * 4,
+        written: AtomicU64::new(0),
+        cancel: options.cancel.clone(),
+    };
+    let written = write(&sample(), &dir.path().join("out.zarr"), &options, &progress);
+    assert!(matches!(written, Err(MaterializeError::Cancelled)));
+    assert_eq!(progress.written.into_inner(), 1);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_level_beyond_all_is_the_last_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.zarr");
+    let compression = Compression::Zstd { level: 99 };
+    write(&sample(), &path, &ZarrWriteOptions { compression, ..Default::default() }, &Silent)
+        .unwrap();
+    let array = fs::read(path.join("X/indices/zarr.json")).unwrap();
+    let array: Value = serde_json::from_slice(&array).unwrap();
+    assert_eq!(array["codecs"][1]["configuration"]["level"], 22);
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn env() -> CensusEnv {
         spill_dir: std::env::temp_dir(),
         memory_bytes: 1 << 20,
         blocks: Arc::new(BlockCache::new(1 << 20)),
+        told_unkept: Arc::new(std::sync::Once::new()),
     }
 }
 

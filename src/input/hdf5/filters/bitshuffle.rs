@@ -1,7 +1,7 @@
 //! Filter 32008, bitshuffle: the first bits of all elements of a block, then the second bits, and so
 //! on; each block may be compressed.
 
-use super::codecs::{lz4_block, zstd_block};
+use super::codecs::{lz4_block, zstd};
 use super::expect_len;
 
 /// How the shuffled blocks are stored.
@@ -77,7 +77,7 @@ pub(super) fn undo(
         match codec {
             Codec::None { .. } => planes.copy_from_slice(data),
             Codec::Lz4 => lz4_block(data, &mut planes)?,
-            Codec::Zstd => zstd_block(data, &mut planes)?,
+            Codec::Zstd => zstd(data, &mut planes)?,
         }
         unshuffle(&planes, element_bytes, out);
     }

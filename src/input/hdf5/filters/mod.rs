@@ -170,7 +170,7 @@ impl Filter {
     /// Undoes the filter; `out` has the size that there was before it.
     fn undo(self, input: &[u8], out: &mut [u8]) -> Result<(), String> {
         match self {
-            Self::Deflate => codecs::inflate(input, out),
+            Self::Deflate => codecs::deflate(input, out),
             Self::Shuffle { element_bytes } => shuffle::undo(input, element_bytes, out),
             Self::Fletcher32 => checksum::strip_fletcher32(input, out),
             Self::Lzf => lzf::decode(input, out),

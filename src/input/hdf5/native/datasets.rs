@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::assemble::{Dataset, Header, Place};
+use super::super::chunk_tree::BTree;
 use super::super::cursor::Cursor;
 use super::super::dataset::MOST_PARAMETERS;
 use super::super::datatype::{Datatype, Padding};
@@ -89,6 +90,14 @@ impl Header for OwnHeader {
     }
 }
 
+/// The index of a dataset's chunks; `None` when it is no version 1 B-tree.
+pub(super) fn chunk_tree(object: &Object) -> Option<BTree> {
+    match layout(object.only(kind::LAYOUT).ok()??)? {
+        Layout::Chunked { tree, .. } => tree,
+        _ => None,
+    }
+}
+
 /// A layout message.
 enum Layout {
     Compact(Vec<u8>),
@@ -96,8 +105,12 @@ enum Layout {
         address: u64,
         len_bytes: u64,
     },
-    /// The extent of a chunk; the last dimension is the bytes of an element.
-    Chunked(Dims),
+    Chunked {
+        /// The extent of a chunk; the last dimension is the bytes of an element.
+        chunk: Dims,
+        /// Where to find them; `None` when that is no version 1 B-tree.
+        tree: Option<BTree>,
+    },
 }
 
 fn layout(body: &[u8]) -> Option<Layout> {
@@ -114,8 +127,9 @@ fn layout(body: &[u8]) -> Option<Layout> {
         }
         (3, 2) => {
             let rank = cursor.uint::<1>()?;
-            let _index = cursor.uint::<8>()?;
-            dims(&mut cursor, rank, 4)
+            let root = Some(cursor.uint::<8>()?).filter(|&root| root != UNDEFINED);
+            let chunk = dims(&mut cursor, rank, 4)?;
+            Some(Layout::Chunked { chunk, tree: Some(BTree { root, key_rank: rank as usize }) })
         }
         (4 | 5, 2) => {
             // A partial chunk at the edge may have been left unfiltered (1); a single chunk may be
@@ -125,19 +139,20 @@ fn layout(body: &[u8]) -> Option<Layout> {
             let width = cursor.uint::<1>().filter(|width| (1..=8).contains(width))?;
             let chunk = dims(&mut cursor, rank, width as usize)?;
             // The kind of the index.
-            (1..=5).contains(&cursor.uint::<1>()?).then_some(chunk)
+            let is_known = (1..=5).contains(&cursor.uint::<1>()?);
+            is_known.then_some(Layout::Chunked { chunk, tree: None })
         }
         _ => None,
     }
 }
 
-fn dims(cursor: &mut Cursor<'_>, rank: u64, width: usize) -> Option<Layout> {
+fn dims(cursor: &mut Cursor<'_>, rank: u64, width: usize) -> Option<Dims> {
     (2..=33).contains(&rank).then_some(())?;
     let mut dims = Dims::new();
     for _ in 0..rank {
         dims.push(cursor.uint_of(width).filter(|&dim| dim != 0)?);
     }
-    Some(Layout::Chunked(dims))
+    Some(dims)
 }
 
 /// Where the elements lie, when the layout can hold the extent.
@@ -154,7 +169,7 @@ fn place(pages: &Pages<'_>, layout: Layout, shape: &[u64], stored: &Stored) -> K
             expect(len_bytes == wanted && inside, "a dataset does not fit")?;
             Ok(Place::Contiguous(pages.file.base + address))
         }
-        Layout::Chunked(mut chunk) => {
+        Layout::Chunked { mut chunk, .. } => {
             let element = chunk.pop().unwrap_or(0);
             expect(element == stored.size_bytes as u64, "chunks have other elements")?;
             expect(chunk.len() == shape.len(), "chunks are of another rank")?;

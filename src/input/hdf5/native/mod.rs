@@ -21,9 +21,12 @@ mod walk;
 
 use std::sync::Arc;
 
+use super::chunk_tree::BTree;
 use super::storage::HdfFile;
 use crate::base::ReadError;
 use crate::tree::Group;
+use objects::Object;
+use pages::Pages;
 
 /// Why a file is left to the library.
 #[derive(Debug)]
@@ -62,6 +65,23 @@ pub(super) fn root(file: &Arc<HdfFile>) -> Result<Group, Unknown> {
         return Err("addresses or lengths do not take eight bytes".into());
     }
     walk::Walk::new(file)?.tree()
+}
+
+/// The index of the chunks of the dataset whose header lies at `address`; `None` when this module
+/// does not know the header, or the index is no version 1 B-tree.
+///
+/// # Errors
+/// The file has changed.
+pub(super) fn chunk_tree(file: &HdfFile, address: u64) -> Result<Option<BTree>, ReadError> {
+    match file.wide.then(|| Object::read(&mut Pages::new(file), address)) {
+        Some(Ok(object)) => Ok(datasets::chunk_tree(&object)),
+        Some(Err(why)) => {
+            file.source.verify()?;
+            log::debug!("{}: the header at {address}: {why}", file.source.path().display());
+            Ok(None)
+        }
+        None => Ok(None),
+    }
 }
 
 /// `Ok` when something holds that always does in a sound file.

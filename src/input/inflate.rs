@@ -1,5 +1,6 @@
-//! Decompressors that write into a buffer of known length. None of them allocates by what the
-//! compressed bytes claim.
+//! Decompressors that write into a buffer of known length, for the filters of HDF5 and the codecs of
+//! zarr. None of them allocates by what the compressed bytes claim. Their errors say what is wrong
+//! with the bytes, as a sentence that goes on.
 
 use std::cell::RefCell;
 use std::io::Read as _;
@@ -20,14 +21,14 @@ fn exact(found: usize, out: &[u8]) -> Result<(), String> {
 }
 
 /// Copies bytes that must have the length of `out`.
-pub(super) fn copy_exactly(decoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+pub fn copy_exactly(decoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     exact(decoded.len(), out)?;
     out.copy_from_slice(decoded);
     Ok(())
 }
 
 /// A gzip file.
-pub(super) fn gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+pub fn gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     let found = DEFLATE.with_borrow_mut(|deflate| deflate.gzip_decompress(encoded, out));
     match found {
         Ok(found) if found == out.len() => Ok(()),
@@ -37,12 +38,12 @@ pub(super) fn gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
 }
 
 /// gzip of unknown length, up to `limit`; of several members, too.
-pub(super) fn gzip_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+pub fn gzip_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     bounded(flate2::read::MultiGzDecoder::new(encoded), limit)
 }
 
 /// A zlib stream of unknown length, up to `limit`.
-pub(super) fn zlib_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+pub fn zlib_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     bounded(flate2::read::ZlibDecoder::new(encoded), limit)
 }
 
@@ -58,13 +59,13 @@ fn bounded(decoder: impl std::io::Read, limit: usize) -> Result<Vec<u8>, String>
 }
 
 /// A zlib stream.
-pub(super) fn zlib(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+pub fn zlib(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     let found = DEFLATE.with_borrow_mut(|deflate| deflate.zlib_decompress(encoded, out));
     exact(found.map_err(|error| error.to_string())?, out)
 }
 
 /// One or more zstd frames.
-pub(super) fn zstd(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+pub fn zstd(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     let found = ZSTD.with_borrow_mut(|zstd| {
         let zstd = match zstd {
             Some(zstd) => zstd,
@@ -76,25 +77,30 @@ pub(super) fn zstd(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
 }
 
 /// zstd of unknown length, up to `limit`.
-pub(super) fn zstd_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+pub fn zstd_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     bounded(zstd::stream::Decoder::new(encoded).map_err(|error| error.to_string())?, limit)
 }
 
-/// numcodecs' lz4: the decoded length in four little-endian bytes, then one raw block.
-pub(super) fn lz4(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let block = encoded.get(4..).ok_or("it is truncated")?;
-    let found = lz4_flex::block::decompress_into(block, out).map_err(|error| error.to_string())?;
+/// One raw lz4 block.
+pub fn lz4_block(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    let found =
+        lz4_flex::block::decompress_into(encoded, out).map_err(|error| error.to_string())?;
     exact(found, out)
 }
 
+/// numcodecs' lz4: the decoded length in four little-endian bytes, then one raw block.
+pub fn lz4(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+    lz4_block(encoded.get(4..).ok_or("it is truncated")?, out)
+}
+
 /// The length that an lz4 chunk states.
-pub(super) fn lz4_len(encoded: &[u8]) -> Result<usize, String> {
+pub fn lz4_len(encoded: &[u8]) -> Result<usize, String> {
     let len = encoded.first_chunk().ok_or("it is truncated")?;
     Ok(u32::from_le_bytes(*len) as usize)
 }
 
 /// The length that a blosc chunk states, once its header is consistent.
-pub(super) fn blosc_len(encoded: &[u8]) -> Result<usize, String> {
+pub fn blosc_len(encoded: &[u8]) -> Result<usize, String> {
     let mut len = 0_usize;
     // SAFETY: the pointer and the length are those of one slice; the function reads inside of it.
     let status = unsafe {
@@ -104,7 +110,7 @@ pub(super) fn blosc_len(encoded: &[u8]) -> Result<usize, String> {
 }
 
 /// A blosc chunk.
-pub(super) fn blosc(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
+pub fn blosc(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     exact(blosc_len(encoded)?, out)?;
     if out.is_empty() {
         return Ok(());
@@ -123,20 +129,6 @@ pub(super) fn blosc(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
         Ok(found) => exact(found, out),
         Err(_) => Err("its blosc blocks are damaged".to_owned()),
     }
-}
-
-/// Decodes into a new buffer of the length that the chunk states, if that is below `limit`.
-pub(super) fn growing(
-    len: usize,
-    limit: usize,
-    decode: impl FnOnce(&mut [u8]) -> Result<usize, String>,
-) -> Result<Vec<u8>, String> {
-    if len > limit {
-        return Err(format!("it holds {len} bytes, more than {limit}"));
-    }
-    let mut out = super::codec::zeroed(len)?;
-    decode(&mut out)?;
-    Ok(out)
 }
 
 #[cfg(test)]
