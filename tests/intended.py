@@ -110,17 +110,20 @@ def _without_refused(adatas, arguments: dict, error: Exception, out: Expected) -
     """The result where awkward itself fails on one element: its entries stand one after another."""
     if not any("/awkward/" in frame.filename for frame in traceback.extract_tb(error.__traceback__)):
         return None
-    mapping = "obsm" if arguments.get("axis", 0) in (0, "obs") else "varm"
+    axis, mapping = (0, "obsm") if arguments.get("axis", 0) in (0, "obs") else (1, "varm")
     lists = {}
     for key in sorted({k for a in adatas for k in getattr(a, mapping)}):
         held = [getattr(a, mapping).get(key) for a in adatas]
+        if arguments.get("join") == "outer":
+            # Only so does the key remain where an input lacks it.
+            held = [ak.Array([None] * a.shape[axis]) if v is None else v for a, v in zip(adatas, held)]
         # The fields of records would be joined if all were records.
         if all(isinstance(v, ak.Array) for v in held) and not all("{" in str(v.type) for v in held):
             lists[mapping, key] = [entry for value in held for entry in value.to_list()]
     for refused in itertools.chain.from_iterable(itertools.combinations(lists, n + 1) for n in range(len(lists))):
         copies = [a.copy() for a in adatas]
         for copy, (_, key) in itertools.product(copies, refused):
-            del getattr(copy, mapping)[key]
+            getattr(copy, mapping).pop(key, None)
         try:
             with _awkward_mended(out.rules):
                 merged = _concat(copies, arguments, out.rules)
