@@ -314,6 +314,18 @@ def test_from_a_list(pair, tmp_path):
     assert differential.read(tmp_path / "out.h5ad").n_obs == 12
 
 
+def test_paths_that_are_no_utf_8(pair, tmp_path):
+    old = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.mkdir(old)
+    inputs = [f"{old}/{path.name}" for path in pair]
+    for path, copy in zip(pair, inputs):
+        shutil.copy(path, copy)
+    (tmp_path / "list").write_bytes(os.fsencode(inputs[1]))
+    anncat.run("materialize", inputs[0], "--from", tmp_path / "list", "-o", tmp_path / "out.h5ad")
+    compare.equal(differential.oracle(pair, {}).adata, differential.read(tmp_path / "out.h5ad"))
+    refused("inspect", f"{old}/nothing.h5ad", says="there is no such file")
+
+
 def test_keys_in_paths(pair, tmp_path):
     anncat.run("materialize", "--label", "batch", f"x={pair[0]}", f"y={pair[1]}", "-o", tmp_path / "out.h5ad")
     expected = differential.oracle(pair, {"label": "batch", "keys": ["x", "y"]})

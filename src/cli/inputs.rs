@@ -1,7 +1,9 @@
 //! Which inputs a command line names, under which keys.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -33,7 +35,7 @@ impl InputArgs {
     ///
     /// # Errors
     /// There are none, the list cannot be read, or keys are missing, too many or twice the same.
-    pub fn resolve(&self, named: &[String], keys: Option<&[String]>) -> Result<Vec<KeyedInput>> {
+    pub fn resolve(&self, named: &[OsString], keys: Option<&[String]>) -> Result<Vec<KeyedInput>> {
         let mut specs: Vec<Spec> = named.iter().map(|text| Spec::parse(text)).collect();
         if let Some(list) = &self.from {
             specs.extend(lines(&read_list(list)?).map(Spec::parse));
@@ -114,8 +116,11 @@ struct Spec {
 
 impl Spec {
     /// What exists under the whole text is a path, even with `=` in its name.
-    fn parse(text: &str) -> Self {
-        match text.split_once('=') {
+    fn parse(text: &OsStr) -> Self {
+        let bytes = text.as_bytes();
+        let equals = bytes.iter().position(|&byte| byte == b'=');
+        let split = equals.map(|at| (&bytes[..at], OsStr::from_bytes(&bytes[at + 1..])));
+        match split.and_then(|(key, path)| Some((std::str::from_utf8(key).ok()?, path))) {
             Some((key, path)) if !key.is_empty() && !Path::new(text).exists() => {
                 Self { key: Some(key.to_owned()), path: path.into() }
             }
@@ -124,22 +129,22 @@ impl Spec {
     }
 }
 
-fn read_list(list: &Path) -> Result<String> {
-    let mut text = String::new();
+fn read_list(list: &Path) -> Result<Vec<u8>> {
     if list == Path::new("-") {
+        let mut text = Vec::new();
         std::io::stdin()
-            .read_to_string(&mut text)
+            .read_to_end(&mut text)
             .context("cannot read the list of inputs from the standard input")?;
-    } else {
-        text = std::fs::read_to_string(list)
-            .with_context(|| format!("{}: cannot read the list of inputs", list.display()))?;
+        return Ok(text);
     }
-    Ok(text)
+    std::fs::read(list)
+        .with_context(|| format!("{}: cannot read the list of inputs", list.display()))
 }
 
 /// One input a line; empty lines and lines that begin with `#` are left out.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
+    let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).map(OsStr::from_bytes)
 }
 
 #[cfg(test)]
@@ -147,7 +152,7 @@ mod tests {
     use super::*;
 
     fn resolve(named: &[&str], keys: Option<&[&str]>) -> Result<Vec<(String, String)>, String> {
-        let named: Vec<String> = named.iter().map(|&text| text.to_owned()).collect();
+        let named: Vec<OsString> = named.iter().map(OsString::from).collect();
         let keys: Option<Vec<String>> =
             keys.map(|keys| keys.iter().map(|&key| key.to_owned()).collect());
         let inputs = InputArgs { from: None }
@@ -199,7 +204,8 @@ mod tests {
 
     #[test]
     fn lists() {
-        let found: Vec<&str> = lines("a.h5ad\r\n\n# no\n k=b c.zarr \n").collect();
-        assert_eq!(found, ["a.h5ad", "k=b c.zarr"]);
+        let found: Vec<&OsStr> = lines(b"a.h5ad\r\n\n# no\n k=b c.zarr \n\xe9\n").collect();
+        let latin_1 = OsStr::from_bytes(b"\xe9");
+        assert_eq!(found, [OsStr::new("a.h5ad"), OsStr::new("k=b c.zarr"), latin_1]);
     }
 }

@@ -1,5 +1,6 @@
 //! `anncat inspect`: what the merge would be, before doing it.
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ const LISTED_INPUTS: usize = 40;
 pub struct InspectArgs {
     /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key
     #[arg(value_name = "INPUT")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     #[command(flatten)]
     inputs: InputArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `anncat materialize`.
 
+use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ pub struct MaterializeArgs {
     /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key. A path that exists under
     /// its whole name is never taken as KEY=PATH
     #[arg(value_name = "INPUT")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     #[command(flatten)]
     inputs: InputArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `anncat mount`.
 
+use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ pub struct MountArgs {
     /// Inputs (an .h5ad file or a .zarr directory; KEY=PATH gives it a key), then an empty
     /// directory. A path that exists under its whole name is never taken as KEY=PATH
     #[arg(value_name = "INPUT... MOUNTPOINT", required = true)]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     #[command(flatten)]
     inputs: InputArgs,
     #[command(flatten)]
@@ -111,8 +112,9 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     };
     if named.is_empty() && args.inputs.from.is_none() {
         return Err(usage(format!(
-            "{mountpoint} is the only path, which makes it the mountpoint; there are no inputs\n  \
-             hint: anncat mount INPUT... MOUNTPOINT"
+            "{} is the only path, which makes it the mountpoint; there are no inputs\n  \
+             hint: anncat mount INPUT... MOUNTPOINT",
+            mountpoint.display()
         )));
     }
     let mountpoint = Path::new(mountpoint);

@@ -78,7 +78,7 @@ pub struct Origin {
     pub file: Arc<PathBuf>,
     /// Path of the element inside the file (`/X`).
     pub element: String,
-    /// Text that changes whenever the file does (a serialised `io::Identity`). Empty: nothing about
+    /// Text that changes whenever the file does (a hash of its `io::Identity`). Empty: nothing about
     /// this part is kept on disk.
     pub identity: Arc<str>,
 }
