@@ -19,6 +19,12 @@ const HEADER_BYTES: usize = 16;
 /// Collections that are kept while strings are read: neighbours mostly share one.
 const KEPT_COLLECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
+/// What a collection begins with, and its version.
+const SIGNATURE: &[u8] = b"GCOL\x01";
+/// A search of all collections of a file, and how much of it is read at once.
+const MOST_SEARCHED_BYTES: u64 = 256 << 20;
+const SEARCHED_BYTES: u64 = 1 << 20;
+
 /// Most bytes that are read at once while collections follow each other in the file.
 const LARGEST_WINDOW_BYTES: u64 = 128 << 10;
 
@@ -47,6 +53,35 @@ struct Collection {
     state: State,
 }
 
+/// True when libhdf5 must not be asked about a file: it holds a collection that is
+/// [`State::Endless`], or collections that lie in each other. Files of more than
+/// [`MOST_SEARCHED_BYTES`] are not searched.
+///
+/// # Errors
+/// The file could not be read.
+pub(super) fn is_endless(file: &HdfFile) -> Result<bool, ReadError> {
+    let len = file.source.len();
+    if len > MOST_SEARCHED_BYTES {
+        return Ok(false);
+    }
+    let mut window = Window::default();
+    let mut in_collections = 0;
+    for start in (0..len).step_by(SEARCHED_BYTES as usize) {
+        let size = (SEARCHED_BYTES + SIGNATURE.len() as u64 - 1).min(len - start);
+        let piece = file.source.read_vec_at(start, size as usize)?;
+        for at in memchr::memmem::find_iter(&piece, SIGNATURE) {
+            let Some(address) = (start + at as u64).checked_sub(file.base) else { continue };
+            // What is no collection, though it begins like one, is met elsewhere if it matters.
+            let Ok(collection) = Collection::read(file, address, &mut window) else { continue };
+            in_collections += collection.bytes.len() as u64;
+            if collection.state == State::Endless || in_collections > len {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a collection is as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -54,7 +89,8 @@ pub(super) enum State {
     Whole,
     /// They do not.
     Damaged,
-    /// Free space of no size at all, behind which libhdf5 would look for objects for ever.
+    /// Something of no size at all, behind which libhdf5 would look for objects for ever
+    /// (`H5HG__cache_heap_deserialize`).
     Endless,
 }
 
@@ -180,7 +216,7 @@ impl Collection {
         }
         let mut bytes = window.get(file, at, available.min(FIRST_READ_BYTES))?.to_vec();
         let size = match bytes.split_first_chunk::<8>() {
-            Some((head, rest)) if head[..5] == *b"GCOL\x01" => {
+            Some((head, rest)) if head.starts_with(SIGNATURE) => {
                 rest.first_chunk::<8>().map_or(0, |size| u64::from_le_bytes(*size))
             }
             _ => return Err(damaged(file, address, "has no signature")),
@@ -227,6 +263,10 @@ pub(super) fn objects(bytes: &[u8]) -> (Vec<Range<usize>>, State) {
             let is_last = size.checked_add(at as u64) == Some(bytes.len() as u64);
             let state = whole(is_last && size.is_multiple_of(8));
             return (objects, if size == 0 { State::Endless } else { state });
+        }
+        // What the library takes for the whole object: it does not mind an overflow.
+        if (size.wrapping_add(7) & !7).wrapping_add(HEADER_BYTES as u64) == 0 {
+            return (objects, State::Endless);
         }
         let start = at + HEADER_BYTES;
         let Some(end) = usize::try_from(size)

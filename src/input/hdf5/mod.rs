@@ -48,6 +48,9 @@ pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
         Ok(root) => root,
         Err(why) => {
             log::debug!("{}: left to libhdf5: {why}", path.display());
+            if heap::is_endless(&file).map_err(|error| damaged(error.to_string()))? {
+                return Err(damaged("a heap of strings contradicts itself".to_owned()));
+            }
             library::locked(|| walk::root(&file)).map_err(damaged)?
         }
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::hdf5::types::{FixedAscii, VarLenUnicode};
 use hdf5_sys::{h5a, h5l, h5p, h5s, h5t};
 
-use super::super::heap::{State, objects};
+use super::super::heap::{is_endless, objects};
 use super::super::library::{Id, locked};
 use super::super::storage::HdfFile;
 use super::super::walk;
@@ -100,35 +100,39 @@ impl Random {
     }
 }
 
-/// Whether a collection of the global heap has free space of no size.
-fn has_endless_heap(bytes: &[u8]) -> bool {
-    bytes.windows(4).enumerate().filter(|(_, window)| *window == b"GCOL").any(|(at, _)| {
-        let len = bytes
-            .get(at + 8..)
-            .and_then(|rest| rest.first_chunk::<8>())
-            .map_or(0, |len| usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX));
-        let end = at.saturating_add(len).min(bytes.len());
-        bytes.get(at..end).is_some_and(|heap| objects(heap).1 == State::Endless)
-    })
-}
-
 #[test]
 fn a_heap_without_end_is_not_left_to_the_library() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.h5");
     new_format(&path);
-    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(!is_endless(&open(&path).unwrap()).unwrap());
+    let sound = std::fs::read(&path).unwrap();
+    let mut bytes = sound.clone();
     let heap = bytes.windows(4).position(|window| window == b"GCOL").unwrap();
     let used = objects(&bytes[heap..heap + 4096]).0.iter().map(|range| range.end).max().unwrap();
     let free = heap + used.next_multiple_of(8);
     assert_eq!(bytes[free..free + 2], [0, 0]);
     bytes[free + 8..free + 16].fill(0);
-    assert!(has_endless_heap(&bytes));
     std::fs::write(&path, &bytes).unwrap();
+    assert!(is_endless(&open(&path).unwrap()).unwrap());
     let root = super::root(&open(&path).unwrap()).unwrap();
     let attrs = root.get("a").unwrap().attrs();
     assert_eq!(attrs.get("text"), Some(&Attr::Json(serde_json::Value::Null)));
     assert_eq!(attrs.get("flag"), Some(&Attr::Bool(true)));
+
+    // Nor is one whose file only the library knows, or whose end is an overflow.
+    let mut wraps = sound;
+    wraps[free] = 1;
+    wraps[free + 8..free + 16].copy_from_slice(&(u64::MAX - 15).to_le_bytes());
+    for bytes in [bytes, wraps] {
+        std::fs::write(&path, &bytes).unwrap();
+        let file = ::hdf5::File::append(&path).unwrap();
+        file.link_soft("/b", "soft").unwrap();
+        file.close().unwrap();
+        let context = Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 4 });
+        let error = super::super::open(&path, &context).unwrap_err().to_string();
+        assert!(error.contains("a heap of strings contradicts itself"), "{error}");
+    }
 }
 
 /// Changes bytes of a file at random places, and compares what both make of it.
@@ -153,9 +157,9 @@ fn mutate(path: &Path, seeds: std::ops::Range<u64>) -> Vec<String> {
         }
         let damaged = directory.path().join(format!("{seed}.h5"));
         std::fs::write(&damaged, &bytes).unwrap();
-        if has_endless_heap(&bytes) {
+        if let Some(file) = open(&damaged).filter(|file| is_endless(file).unwrap()) {
             // The library's walk would not end.
-            let _ours = open(&damaged).map(|file| super::root(&file));
+            let _ours = super::root(&file);
             continue;
         }
         let (theirs, ours) = both(&damaged);
