@@ -148,7 +148,7 @@ fn sizes_are_true_and_any_range_is_the_same_slice() {
             let whole = fs::read(&path).unwrap();
             assert_eq!(metadata.len(), whole.len() as u64, "{}", path.display());
             assert_eq!(metadata.blocks(), metadata.len().div_ceil(512));
-            assert_eq!(metadata.mode() & 0o777, 0o444);
+            assert_eq!(metadata.mode() & 0o777, 0o644);
             // Of a mount of which nothing has been read, or the page cache would answer.
             let file =
                 File::open(twin.store().join(path.strip_prefix(mountpoint.store()).unwrap()));

@@ -157,8 +157,8 @@ def test_output_is_an_input(pair, tmp_path, link):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--level", "3"], "hint: add --compression gzip"),
-        (["--compression", "lzf", "--level", "3"], "hint: add --compression gzip"),
+        (["--level", "3"], "hint: --compression gzip"),
+        (["--compression", "lzf", "--level", "3"], "hint: --compression gzip"),
         (["--compression", "gzip", "--level", "10"], "hint: 0 to 9"),
         (["--compression", "zstd"], "hint: an .h5ad is compressed by gzip or lzf"),
         (["--shard-size", "1MiB"], "hint: leave it out"),
@@ -171,7 +171,17 @@ def test_options_that_do_not_fit_the_output(pair, tmp_path, options, says):
 
 
 def test_output_directory_missing(pair, tmp_path):
-    refused("materialize", *pair, "-o", tmp_path / "no" / "out.h5ad")
+    refused("materialize", *pair, "-o", tmp_path / "no" / "out.h5ad", says=f"hint: mkdir -p {tmp_path}/no")
+
+
+def test_output_not_named(pair, tmp_path):
+    refused("materialize", *pair, code=2, says="hint: name it with -o OUT.h5ad")
+    refused("materialize", *pair, tmp_path / "all.zarr", code=2, says=f"hint: name it with -o {tmp_path}/all.zarr")
+    refused("materialize", *pair, "-o", "all", code=2, says="hint: -o all.h5ad")
+
+
+def test_a_list_that_is_none(pair):
+    refused("inspect", "--from", pair[0], says="a.h5ad: this is no list of inputs")
 
 
 def test_full_disk(pair, tmp_path):
@@ -220,13 +230,55 @@ def test_what_is_dropped_or_converted_is_told(tmp_path):
         {"notice": "not-agreed", "elements": ["/var/other"], "option": "--merge"},
         {"notice": "not-agreed", "elements": ["/uns/deep/here"], "option": "--uns-merge"},
     ]
+    nans = ["/layers/counts", "/obsm/X_pca", "/obsm/X_umap"]
     assert notices(paths, "--join", "outer", "--merge", "first", "--uns-merge", "first") == [
+        {"notice": "arrays-converted", "elements": ["/layers/counts"], "from": ["float32"], "to": "float64"},
+        {"notice": "filled-with-nan", "elements": nans},
         converted(["/obs/n", "/obs/m"], "int64", "float64", True),
         converted(["/obs/flag"], "bool", "nullable bool", True),
         ordered,
     ]
-    # Nothing is told of inputs that agree.
-    assert notices([paths[0], paths[0]], "--merge", "same", "--uns-merge", "same") == []
+    # Nothing is told of inputs that agree, but that they are one.
+    link = tmp_path / "link.h5ad"
+    link.symlink_to(paths[0])
+    same = {"notice": "same-input", "files": [str(paths[0]), str(link)]}
+    assert notices([paths[0], link], "--merge", "same", "--uns-merge", "same") == [same]
+
+
+def test_names_and_keys_that_are_lost_are_told(tmp_path):
+    paths = []
+    for name, genes in (("a", ["g1", "g2"]), ("b", ["g2", "g3", "g4"]), ("c", ["g2"])):
+        paths.append(tmp_path / f"{name}.h5ad")
+        ad.AnnData(np.ones((1, len(genes))), var=pd.DataFrame(index=genes)).write_h5ad(paths[-1])
+    lost = [f"2 of 3 in {paths[1]}", f"1 of 2 in {paths[0]}"]
+    assert notices(paths) == [{"notice": "names-dropped", "element": "/var", "kept": 1, "lost": lost}]
+    assert notices(paths, "--join", "outer") == [{"notice": "filled-with-nan", "elements": ["/X"]}]
+    assert notices(paths, "--join", "outer", "--fill-value", "0") == []
+    keyed = [f"{path.stem}={path}" for path in paths]
+    unused = {"notice": "keys-unused", "keys": ["a", "b", "c"]}
+    assert notices(keyed, "--join", "outer", "--fill-value", "0") == [unused]
+    for used in (["--label", "from"], ["--index-unique", "-"]):
+        assert notices(keyed, "--join", "outer", "--fill-value", "0", *used) == []
+
+
+def test_all_files_with_a_repeated_name_are_told(pair, tmp_path):
+    paths = [pair[0]]
+    for name, genes in (("b", ["g1", "g1"]), ("c", ["g2", "g3"]), ("d", ["g2", "g2"])):
+        paths.append(tmp_path / f"{name}.h5ad")
+        ad.AnnData(np.ones((1, 2)), var=pd.DataFrame(index=genes)).write_h5ad(paths[-1])
+    said = refused("inspect", *paths, says='/var: the name "g1" is there twice')
+    assert f"nor are they in {paths[3]})" in said and str(paths[2]) not in said
+
+
+def test_all_bad_inputs_are_told(pair, tmp_path):
+    (tmp_path / "text.h5ad").write_text("x")
+    said = refused("inspect", pair[0], tmp_path / "no.h5ad", tmp_path / "text.h5ad", says="no.h5ad: there is no such file")
+    assert f"also: {tmp_path}/text.h5ad: " in said
+
+
+def test_what_comes_out_is_said_first(pair, tmp_path):
+    done = anncat.run("materialize", *pair, "-o", tmp_path / "out.h5ad")
+    assert done.stderr.splitlines()[0] == "12 obs × 3 vars from 2 inputs", done.stderr
 
 
 def test_fields_that_a_join_drops_are_told(tmp_path):
@@ -234,8 +286,8 @@ def test_fields_that_a_join_drops_are_told(tmp_path):
     for path, fields in zip(paths, (["kept", "lost"], ["other", "kept"])):
         records = ak.Array([{field: 1 for field in fields}, {field: 2 for field in fields}])
         ad.AnnData(np.ones((2, 1), dtype="f4"), obsm={"hits": records}).write_h5ad(path)
-    fields = ['/obsm/hits["lost"]', '/obsm/hits["other"]']
-    assert notices(paths) == [{"notice": "not-in-all", "elements": fields}]
+    fields = {"notice": "fields-not-in-all", "element": "/obsm/hits", "fields": ["lost", "other"]}
+    assert notices(paths) == [fields]
     assert notices(paths, "--join", "outer") == []
 
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::usage;
@@ -15,8 +16,8 @@ use super::usage;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Inputs")]
 pub struct InputArgs {
-    /// Read more inputs, after those named, from FILE, or from the standard input with -: one a
-    /// line, relative to the working directory; lines that begin with # are left out
+    /// Read more inputs, after those named, from FILE, or from the standard input with -: a PATH or
+    /// KEY=PATH a line, relative to the working directory; lines that begin with # are left out
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
 }
@@ -46,13 +47,13 @@ impl InputArgs {
             ));
         }
         for Spec { path, .. } in &specs {
-            let path = path.to_string_lossy();
-            if path.is_empty() {
+            if path.as_os_str().is_empty() {
                 return Err(usage("an input has a key but no path\n  hint: write KEY=PATH"));
             }
-            if path.contains("://") && !Path::new(path.as_ref()).exists() {
+            let shown = path.to_string_lossy();
+            if shown.contains("://") && !path.exists() {
                 return Err(usage(format!(
-                    "{path}: inputs are read from this machine's files only\n  hint: download it first"
+                    "{shown}: inputs are read from this machine's files only\n  hint: download it first"
                 )));
             }
         }
@@ -80,9 +81,13 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInp
         }
         if keys.len() != specs.len() {
             return Err(usage(format!(
-                "--keys names {} of {} inputs\n  hint: give one key for each input",
-                keys.len(),
-                specs.len()
+                "--keys has {}, but there {}\n  \
+                 hint: give one key for each input, separated by commas",
+                counted(keys.len(), "key"),
+                match specs.len() {
+                    1 => "is 1 input".to_owned(),
+                    number => format!("are {number} inputs"),
+                }
             )));
         }
         return Ok(specs
@@ -130,21 +135,35 @@ impl Spec {
 }
 
 fn read_list(list: &Path) -> Result<Vec<u8>> {
-    if list == Path::new("-") {
-        let mut text = Vec::new();
-        std::io::stdin()
-            .read_to_end(&mut text)
-            .context("cannot read the list of inputs from the standard input")?;
-        return Ok(text);
+    let mut text = Vec::new();
+    let (read, name) = if list == Path::new("-") {
+        (std::io::stdin().read_to_end(&mut text), "standard input".into())
+    } else {
+        let read = File::open(list).and_then(|mut file| file.read_to_end(&mut text));
+        (read, list.to_string_lossy())
+    };
+    read.with_context(|| format!("{name}: cannot read the list of inputs"))?;
+    if text.contains(&0) {
+        bail!(
+            "{name}: this is no list of inputs\n  hint: --from takes a text file with one path a line; \
+             an input itself is named without --from"
+        );
     }
-    std::fs::read(list)
-        .with_context(|| format!("{}: cannot read the list of inputs", list.display()))
+    Ok(text)
+}
+
+/// A number of things.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// One input a line; empty lines and lines that begin with `#` are left out.
 fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
-    let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).map(OsStr::from_bytes)
+    let lines = text.split(|&byte| byte == b'\n').map(|line| match std::str::from_utf8(line) {
+        Ok(line) => OsStr::new(line.trim()),
+        Err(_) => OsStr::from_bytes(line.trim_ascii()),
+    });
+    lines.filter(|line| !line.is_empty() && !line.as_bytes().starts_with(b"#"))
 }
 
 #[cfg(test)]
@@ -180,7 +199,8 @@ mod tests {
     fn keys_that_contradict() {
         for (named, keys, expected) in [
             (&[][..], None, "there are no inputs"),
-            (&["a", "b"], Some(&["k"][..]), "--keys names 1 of 2 inputs"),
+            (&["a", "b"], Some(&["k"][..]), "--keys has 1 key, but there are 2 inputs"),
+            (&["a"], Some(&["k", "l"]), "--keys has 2 keys, but there is 1 input"),
             (&["a", "b"], Some(&["k", "k"]), "the key \"k\" stands for both a and b"),
             (&["x=a", "x=b"], None, "the key \"x\" stands for both a and b"),
             (&["x=a", "b"], None, "1 of 2 inputs have a key"),

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 
-use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, say};
+use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, say, sentence};
 use crate::tree::Group;
 use crate::{anndata, concat, input, io};
 
@@ -51,43 +51,45 @@ pub fn prepare(
             })
         })
         .collect();
-    let inputs = all_or_failure(inputs, opened)?;
+    let inputs = all_or_failure(opened)?;
     let plan = concat::plan(&inputs, &args.options())?;
     Ok(Prepared { inputs, plan })
 }
 
-/// All inputs, or why the first that failed did; a note names the others.
-fn all_or_failure(
-    named: &[KeyedInput],
-    opened: Vec<Result<concat::Input>>,
-) -> Result<Vec<concat::Input>> {
+/// All inputs, or why those that failed did.
+fn all_or_failure(opened: Vec<Result<concat::Input>>) -> Result<Vec<concat::Input>> {
     const MOST_NAMED: usize = 5;
-    let (mut inputs, mut failures) = (Vec::with_capacity(named.len()), Vec::new());
-    for (keyed, opened) in named.iter().zip(opened) {
+    let mut inputs = Vec::with_capacity(opened.len());
+    let mut failures = Vec::new();
+    for opened in opened {
         match opened {
             Ok(input) => inputs.push(input),
-            Err(error) => failures.push((keyed.path.display().to_string(), error)),
+            Err(error) => failures.push(sentence(&error)),
         }
     }
-    let mut failures = failures.into_iter();
-    let Some((_, first)) = failures.next() else { return Ok(inputs) };
-    let mut others: Vec<String> = failures.map(|(path, _)| path).collect();
+    let Some((first, others)) = failures.split_first() else { return Ok(inputs) };
+    let mut text = first.clone();
+    for other in others.iter().take(MOST_NAMED) {
+        // What can be done is mostly the same.
+        text += &format!("\n  also: {}", other.lines().next().unwrap_or_default());
+    }
     if others.len() > MOST_NAMED {
-        let more = format!("and {} more", others.len() - MOST_NAMED);
-        others.splice(MOST_NAMED.., [more]);
+        text += &format!("\n  also: {} more inputs", others.len() - MOST_NAMED);
     }
-    if !others.is_empty() {
-        say(format_args!("note: other inputs cannot be used either: {}", others.join(", ")));
-    }
-    Err(first)
+    Err(anyhow!(text))
 }
 
-/// Everything from paths to the merged tree. Notices go to stderr.
+/// Everything from paths to the merged tree. The shape and notices go to stderr.
 ///
 /// # Errors
 /// Whatever step fails first.
 pub fn load(inputs: &[KeyedInput], args: &ConcatArgs, resources: &ResourceArgs) -> Result<Loaded> {
     let Prepared { inputs, plan } = prepare(inputs, args, resources)?;
+    let num_inputs = match inputs.len() {
+        1 => "1 input".to_owned(),
+        number => format!("{number} inputs"),
+    };
+    say(format_args!("{} obs × {} vars from {num_inputs}", plan.merged.n_obs, plan.merged.n_vars));
     for notice in &plan.notices {
         say(format_args!("note: {notice}"));
     }

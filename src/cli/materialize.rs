@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::args::{FormatArg, shard_bytes};
 use super::inputs::InputArgs;
-use super::{Bar, ConcatArgs, ResourceArgs, load, parse_count, parse_size, say, usage};
+use super::{Bar, ConcatArgs, ResourceArgs, load, parse_count, parse_size, quoted, say, usage};
 use crate::face::zarr::{Geometry, ZarrFormat};
 use crate::materialize::{
     Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
@@ -58,7 +58,7 @@ pub struct MaterializeArgs {
 struct WriteArgs {
     /// File or directory to write; its name ends in .h5ad or .zarr
     #[arg(long = "output", short, value_name = "OUT")]
-    out: PathBuf,
+    out: Option<PathBuf>,
     /// Replace the output if it exists; an input is never replaced
     #[arg(long, short)]
     force: bool,
@@ -111,14 +111,14 @@ enum Output {
 }
 
 pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
+    let Some(out) = &args.output.out else { return Err(no_output(&args.paths)) };
     let inputs = args.inputs.resolve(&args.paths, args.concat.keys.as_deref())?;
     let rules = OutputRules {
         existing: if args.output.force { Existing::Replace } else { Existing::Refuse },
         inputs: inputs.iter().map(|input| input.path.clone()).collect(),
         durability: if args.output.sync { Durability::Synced } else { Durability::Cached },
     };
-    let out = &args.output.out;
-    let output = output(args, rules.clone())?;
+    let output = output(args, out, rules.clone())?;
     let kind = match &output {
         Output::H5ad(_) => TargetKind::File,
         Output::Zarr(_) => TargetKind::Directory,
@@ -158,17 +158,36 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
 }
 
 /// Resolves the options of the format that the output's name tells.
-fn output(args: &MaterializeArgs, rules: OutputRules) -> Result<Output> {
-    let out = &args.output;
+fn output(args: &MaterializeArgs, path: &Path, rules: OutputRules) -> Result<Output> {
     let limits = limits(args);
-    match out.out.extension().and_then(|extension| extension.to_str()) {
-        Some("h5ad" | "h5") => h5ad_options(out, limits, rules).map(Output::H5ad),
-        Some("zarr") => zarr_options(out, limits, rules).map(Output::Zarr),
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("h5ad" | "h5") if std::path::absolute(path)?.to_str().is_none() => {
+            Err(usage(format!(
+                "{}: an .h5ad can only be written to a path that is UTF-8\n  \
+             hint: write it elsewhere and move it",
+                path.display()
+            )))
+        }
+        Some("h5ad" | "h5") => h5ad_options(&args.output, limits, rules).map(Output::H5ad),
+        Some("zarr") => zarr_options(&args.output, limits, rules).map(Output::Zarr),
         _ => Err(usage(format!(
-            "{}: the output's name must end in .h5ad or .zarr",
-            out.out.display()
+            "{}: the output's name tells its format, and must end in .h5ad or .zarr\n  \
+             hint: -o {}",
+            path.display(),
+            quoted(&path.with_extension("h5ad"))
         ))),
     }
+}
+
+/// What is wrong when no output is named. It is often the last path, without its option.
+fn no_output(paths: &[OsString]) -> anyhow::Error {
+    let is_output = |path: &&Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("h5ad" | "zarr")) && !path.exists()
+    };
+    let meant = paths.last().map(Path::new).filter(is_output);
+    let meant = meant.map_or_else(|| "OUT.h5ad".to_owned(), quoted);
+    usage(format!("there is no output\n  hint: name it with -o {meant}"))
 }
 
 fn h5ad_options(out: &WriteArgs, limits: Limits, rules: OutputRules) -> Result<h5ad::H5adOptions> {
@@ -184,8 +203,8 @@ fn h5ad_options(out: &WriteArgs, limits: Limits, rules: OutputRules) -> Result<h
     }
     let compression = match out.compression.unwrap_or(CompressionArg::None) {
         CompressionArg::Gzip => h5ad::Compression::Gzip { level: gzip_level(out.level)? },
-        CompressionArg::None => without_level(out.level, h5ad::Compression::None)?,
-        CompressionArg::Lzf => without_level(out.level, h5ad::Compression::Lzf)?,
+        CompressionArg::None => without_level(out.level, h5ad::Compression::None, "gzip")?,
+        CompressionArg::Lzf => without_level(out.level, h5ad::Compression::Lzf, "gzip")?,
         CompressionArg::Zstd => {
             return Err(usage(
                 "zstd is for .zarr outputs\n  hint: an .h5ad is compressed by gzip or lzf",
@@ -209,9 +228,9 @@ fn zarr_options(
     let format = out.zarr_format.map_or_else(ZarrFormat::default, ZarrFormat::from);
     let shard_bytes = shard_bytes(out.shard_size, format)?;
     let compression = match out.compression.unwrap_or(CompressionArg::Zstd) {
-        CompressionArg::Zstd => zarr::Compression::Zstd { level: out.level.unwrap_or(1).max(1) },
+        CompressionArg::Zstd => zarr::Compression::Zstd { level: out.level.unwrap_or(1) },
         CompressionArg::Gzip => zarr::Compression::Gzip { level: gzip_level(out.level)? },
-        CompressionArg::None => without_level(out.level, zarr::Compression::None)?,
+        CompressionArg::None => without_level(out.level, zarr::Compression::None, "gzip or zstd")?,
         CompressionArg::Lzf => {
             return Err(usage(
                 "lzf is for .h5ad outputs\n  hint: a .zarr is compressed by gzip or zstd",
@@ -228,13 +247,12 @@ fn zarr_options(
     })
 }
 
-/// A compression that knows no levels.
-fn without_level<T>(level: Option<u8>, compression: T) -> Result<T> {
+/// A compression that knows no levels; these do.
+fn without_level<T>(level: Option<u8>, compression: T, with_levels: &str) -> Result<T> {
     match level {
         None => Ok(compression),
         Some(level) => Err(usage(format!(
-            "--level {level} needs a compression with levels\n  hint: add --compression gzip, or zstd \
-             for a .zarr"
+            "--level {level} needs a compression with levels\n  hint: --compression {with_levels}"
         ))),
     }
 }

@@ -109,8 +109,14 @@ fn start_log() {
         .init();
 }
 
-/// Prints an error with its causes; gives the exit code.
+/// Prints an error; gives the exit code.
 fn report(error: &anyhow::Error) -> ExitCode {
+    say(format_args!("error: {}", sentence(error)));
+    ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+}
+
+/// An error with its causes.
+fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Most errors tell their cause in their own sentence.
@@ -118,6 +124,5 @@ fn report(error: &anyhow::Error) -> ExitCode {
             text = format!("{text}: {cause}");
         }
     }
-    say(format_args!("error: {text}"));
-    ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+    text
 }

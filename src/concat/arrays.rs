@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use crate::anndata::{Elem, Sparse};
 use crate::array::{Cast, Filled, Gathered, SharedArray, Stacked};
 use crate::base::{DType, Indexer};
@@ -162,7 +164,7 @@ impl Planner<'_> {
         axis: Axis,
         path: &str,
     ) -> Result<Sparse, PlanError> {
-        let parts = self
+        let parts: Vec<SparsePart> = self
             .sources
             .iter()
             .zip(shares)
@@ -179,8 +181,24 @@ impl Planner<'_> {
             .collect();
         let options =
             StackOptions { fill: self.options.fill_value, format: self.options.sparse_format };
+        let dtypes: Vec<DType> = parts.iter().filter_map(|part| part.source.dtype()).collect();
         let planned = plan_stack(parts, axis, &options)?;
-        self.add_sparse(planned, path)
+        let sparse = self.add_sparse(planned, path)?;
+        self.tell_conversion(&dtypes, sparse.dtype, path);
+        Ok(sparse)
+    }
+
+    /// Tells when arrays become of another dtype.
+    fn tell_conversion(&mut self, dtypes: &[DType], to: DType, path: &str) {
+        if dtypes.iter().any(|&dtype| dtype != to) {
+            let from: IndexSet<&str> = dtypes.iter().map(|dtype| dtype.name()).collect();
+            let notice = Notice::ArraysConverted {
+                elements: vec![self.at(path)],
+                from: from.into_iter().map(str::to_owned).collect(),
+                to: to.name().to_owned(),
+            };
+            notice.tell(&mut self.notices);
+        }
     }
 
     /// Takes a planned matrix in, with the notice of what it converts.
@@ -214,7 +232,7 @@ impl Planner<'_> {
         let (stacked, other) = (axis.index(), 1 - axis.index());
         let mut model: Option<&[u64]> = None;
         let mut parts = Vec::with_capacity(shares.len());
-        let mut has_object = false;
+        let (mut has_object, mut has_nan, mut dtypes) = (false, false, Vec::new());
         for (source, share) in self.sources.iter().zip(shares) {
             let Some(Elem::Dense(array)) = share.elem else { continue };
             check_shape(array.shape(), share, stacked, other)
@@ -240,21 +258,33 @@ impl Planner<'_> {
             shape[stacked] = share.extent;
             shape[other] = share.other.target_len();
             let (part, promoted) = match share.elem {
-                Some(Elem::Dense(array)) => reindex_dense(array, other, &share.other, fill),
-                _ => absent(&shape, other, fill),
+                Some(Elem::Dense(array)) => {
+                    dtypes.push(array.dtype());
+                    has_nan |= share.other.introduces() && share.extent > 0;
+                    reindex_dense(array, other, &share.other, fill)
+                }
+                _ => {
+                    has_nan |= !shape.contains(&0);
+                    absent(&shape, other, fill)
+                }
             };
             has_object |= promoted == Promoted::InsteadOfObject;
             parts.push(part);
         }
         let floor = has_object.then_some(DType::F64);
-        let dtypes = parts.iter().map(|part| part.dtype()).chain(floor);
-        let dtype = result_type(dtypes).unwrap_or(DType::F64);
+        let promoted = parts.iter().map(|part| part.dtype()).chain(floor);
+        let dtype = result_type(promoted).unwrap_or(DType::F64);
         if has_object {
             let notice = Notice::BoolBecomesNumber {
                 element: self.at(path),
                 dtype: dtype.name().to_owned(),
             };
             self.notices.push(notice);
+        } else {
+            self.tell_conversion(&dtypes, dtype, path);
+        }
+        if has_nan && self.options.fill_value.is_none() {
+            Notice::FilledWithNan { elements: vec![self.at(path)] }.tell(&mut self.notices);
         }
         let parts = parts.into_iter().map(|part| Cast::shared(part, dtype)).collect();
         Ok(Stacked::shared(parts, stacked))

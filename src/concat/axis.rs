@@ -22,12 +22,12 @@ pub(super) struct JoinedAxis {
     pub indexers: Vec<Indexer>,
 }
 
-/// A name that keeps an axis from being joined.
+/// Names that keep an axis from being joined.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous {
-    /// The input that has it twice.
-    pub input: usize,
-    /// The name.
+    /// The inputs that have some name twice.
+    pub inputs: Vec<usize>,
+    /// The first such name of the first of them.
     pub name: String,
 }
 
@@ -47,13 +47,14 @@ impl JoinedAxis {
         }
         let mut numbering = Numbering::default();
         let numbered: Vec<Vec<u32>> = lists.iter().map(|list| numbering.of(list)).collect();
-        let ambiguous = numbered
-            .par_iter()
-            .enumerate()
-            .find_map_first(|(number, list)| Some((number, numbering.duplicate(list)?)));
-        if let Some((number, name)) = ambiguous {
-            let input = names.of_input.iter().position(|&of| of == number).unwrap_or(0);
-            return Err(Ambiguous { input, name: name.to_owned() });
+        let duplicates: Vec<Option<&str>> =
+            numbered.par_iter().map(|list| numbering.duplicate(list)).collect();
+        // Lists are numbered in the order of the inputs.
+        if let Some(name) = duplicates.iter().flatten().next() {
+            let of_input = names.of_input.iter().enumerate();
+            let ambiguous = of_input.filter(|(_, of)| duplicates[**of].is_some());
+            let inputs = ambiguous.map(|(input, _)| input).collect();
+            return Err(Ambiguous { inputs, name: (*name).to_owned() });
         }
         let order = match join {
             Join::Inner => intersection(&numbered, numbering.names.len()),
@@ -163,8 +164,9 @@ mod tests {
     #[test]
     fn duplicates_matter_only_when_lists_differ() {
         assert_eq!(joined(&[&["a", "a"], &["a", "a"]], Join::Inner), ["a", "a"]);
-        let error = JoinedAxis::new(&NameLists::of(&[&["a"], &["b", "b"]]), Join::Inner);
-        assert_eq!(error.unwrap_err(), Ambiguous { input: 1, name: "b".to_owned() });
+        let lists = NameLists::of(&[&["a"], &["b", "b"], &["a"], &["c", "c"], &["b", "b"]]);
+        let error = JoinedAxis::new(&lists, Join::Inner).unwrap_err();
+        assert_eq!(error, Ambiguous { inputs: vec![1, 3, 4], name: "b".to_owned() });
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::ReadError;
 
 use super::awkward::AwkwardError;
+use super::notice::FirstFew;
 
 /// Why a concatenation cannot be planned. Each names where, what, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,11 +27,11 @@ pub enum PlanError {
         /// The other input.
         second: PathBuf,
     },
-    /// A name stands twice on an axis that has to be joined.
+    /// A name is twice on an axis that has to be joined.
     #[error(
-        "{file}: {element}: the name {name:?} stands twice; names must be unique to be joined\n  \
+        "{file}: {element}: the name {name:?} is there twice; names must be unique to be joined{also}\n  \
          hint: make the names unique (adata.{axis}_names_make_unique()), or leave the file out",
-        file = file.display()
+        file = file.display(), also = also_in(others)
     )]
     DuplicateName {
         /// The file.
@@ -41,6 +42,8 @@ pub enum PlanError {
         axis: &'static str,
         /// The name.
         name: String,
+        /// Other files of which the same is true, of this or other names.
+        others: Vec<PathBuf>,
     },
     /// Inputs hold things of kinds that cannot be put together under one key.
     #[error(
@@ -94,4 +97,13 @@ pub enum PlanError {
     /// An input could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// The end of a sentence that is true of other files, too.
+fn also_in(others: &[PathBuf]) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let others: Vec<String> = others.iter().map(|file| file.display().to_string()).collect();
+    format!(" (nor are they in {})", FirstFew(&others))
 }

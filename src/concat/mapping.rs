@@ -192,8 +192,7 @@ impl Planner<'_> {
         let Concatenated { array, lost_fields } = concat_awkward(&parts, fields)
             .map_err(|source| PlanError::Awkward { element: element.clone(), source })?;
         if !lost_fields.is_empty() {
-            let elements = lost_fields.iter().map(|field| format!("{element}[{field:?}]"));
-            Notice::NotInAll { elements: elements.collect() }.tell(&mut self.notices);
+            self.notices.push(Notice::FieldsNotInAll { element, fields: lost_fields });
         }
         Ok(Elem::Awkward(array))
     }

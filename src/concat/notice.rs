@@ -22,6 +22,25 @@ pub enum Notice {
         /// The first name of some inputs, with the file.
         examples: Vec<String>,
     },
+    /// An inner join drops names that not every input has.
+    NamesDropped {
+        /// Path of the axis.
+        element: String,
+        /// How many names are kept.
+        kept: u64,
+        /// How many names are lost, of how many, in which file; the largest loss first.
+        lost: Vec<String>,
+    },
+    /// One file or store is there more than once.
+    SameInput {
+        /// Its paths.
+        files: Vec<String>,
+    },
+    /// Inputs were given keys that nothing in the result shows.
+    KeysUnused {
+        /// The keys.
+        keys: Vec<String>,
+    },
     /// `X` is left out: not every input has one, and the join is inner.
     XLeftOut {
         /// Files without `X`.
@@ -69,6 +88,27 @@ pub enum Notice {
         element: String,
         /// How many are kept.
         kept: u64,
+    },
+    /// Records of an awkward array keep the fields that every input has.
+    FieldsNotInAll {
+        /// Path of the array.
+        element: String,
+        /// The fields that are left out.
+        fields: Vec<String>,
+    },
+    /// Entries of dense arrays that an input lacks are filled with NaN.
+    FilledWithNan {
+        /// Paths of the arrays.
+        elements: Vec<String>,
+    },
+    /// Arrays get another dtype.
+    ArraysConverted {
+        /// Paths of the arrays.
+        elements: Vec<String>,
+        /// The dtypes that they have in the inputs.
+        from: Vec<String>,
+        /// The dtype of the result.
+        to: String,
     },
     /// Columns get a type of another kind.
     ColumnsConverted {
@@ -121,7 +161,15 @@ impl Notice {
     pub(super) fn tell(self, notices: &mut Vec<Self>) {
         for known in &mut *notices {
             match (&self, known) {
-                (Self::NotInAll { elements: more }, Self::NotInAll { elements }) => {
+                (Self::NotInAll { elements: more }, Self::NotInAll { elements })
+                | (Self::FilledWithNan { elements: more }, Self::FilledWithNan { elements }) => {
+                    elements.extend_from_slice(more);
+                    return;
+                }
+                (
+                    Self::ArraysConverted { elements: more, from, to },
+                    Self::ArraysConverted { elements, from: from_too, to: to_too },
+                ) if (from, to) == (&*from_too, &*to_too) => {
                     elements.extend_from_slice(more);
                     return;
                 }
@@ -158,6 +206,24 @@ impl fmt::Display for Notice {
                  hint: give all files the same kind of names, or keep all with --join outer",
                 FirstFew(examples)
             ),
+            Self::NamesDropped { element, kept, lost } => write!(
+                f,
+                "{element} keeps the {kept} names that every input has; lost are {}\n  \
+                 hint: --join outer keeps all, filled where they are missing",
+                FirstFew(lost)
+            ),
+            Self::SameInput { files } => write!(
+                f,
+                "the same input is there more than once: {}\n  \
+                 hint: leave it out where its rows are not meant to be repeated",
+                FirstFew(files)
+            ),
+            Self::KeysUnused { keys } => write!(
+                f,
+                "the keys are not in the result: {}\n  \
+                 hint: --label COLUMN keeps them in a column, --index-unique SEP in the names",
+                FirstFew(keys)
+            ),
             Self::XLeftOut { missing_in } => write!(
                 f,
                 "/X is left out: there is none in {}\n  \
@@ -176,7 +242,7 @@ impl fmt::Display for Notice {
             Self::LeftOut { element, reason } => write!(f, "{element} is left out: {reason}"),
             Self::NotMerged { elements, option } => write!(
                 f,
-                "not kept: {}\n  hint: {option} same|unique|first|only keeps what agrees",
+                "not kept: {}\n  hint: {option} same|unique|first|only keeps them by that rule",
                 FirstFew(elements)
             ),
             Self::NotInAll { elements } => write!(
@@ -192,9 +258,26 @@ impl fmt::Display for Notice {
             ),
             Self::ColumnsCut { element, kept } => write!(
                 f,
-                "{element} keeps its first {kept} columns, which every input has\n  \
+                "{element} keeps its first {kept} columns, as many as every input has (columns \
+                 without names are joined by position)\n  \
                  hint: --join outer keeps all, filled where they are missing"
             ),
+            Self::FieldsNotInAll { element, fields } => write!(
+                f,
+                "{element} loses fields of its records that not every input has: {}\n  \
+                 hint: --join outer keeps the records of each input as they are",
+                FirstFew(fields)
+            ),
+            Self::FilledWithNan { elements } => write!(
+                f,
+                "entries that an input lacks become NaN: {}\n  \
+                 hint: --fill-value 0 fills dense arrays with zeros",
+                FirstFew(elements)
+            ),
+            Self::ArraysConverted { elements, from, to } => {
+                let from = from.join(" with ");
+                write!(f, "arrays of {from} become {to}: {}", FirstFew(elements))
+            }
             Self::ColumnsConverted { elements, from, to, missing } => {
                 let why = if *missing { ", because some inputs lack them" } else { "" };
                 let from = from.join(" with ");
@@ -228,7 +311,7 @@ impl fmt::Display for Notice {
 }
 
 /// The first few of many.
-struct FirstFew<'a>(&'a [String]);
+pub(super) struct FirstFew<'a>(pub &'a [String]);
 
 impl fmt::Display for FirstFew<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

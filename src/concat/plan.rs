@@ -1,6 +1,7 @@
 //! The whole of `anndata.concat`, decided: each part of the result in its turn.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -59,6 +60,8 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
         .collect();
     let mut planner =
         Planner { sources: &sources, options, prefix: "", notices: Vec::new(), sparse: Vec::new() };
+    planner.notices.extend(same_inputs(inputs));
+    planner.notices.extend(unused_keys(inputs, options));
     let (mut merged, axis) = planner.concat()?;
     merged.raw = planner.concat_raw()?;
     if merged.n_obs == 0 && merged.raw.take().is_some() {
@@ -81,6 +84,26 @@ fn check_keys(inputs: &[Input]) -> Result<(), PlanError> {
         }
     }
     Ok(())
+}
+
+/// What is there more than once, under whatever paths.
+fn same_inputs(inputs: &[Input]) -> impl Iterator<Item = Notice> {
+    let mut places: IndexMap<(u64, u64), Vec<&Input>> = IndexMap::new();
+    for input in inputs {
+        places.entry((input.identity.dev, input.identity.ino)).or_default().push(input);
+    }
+    places.into_values().filter(|same| same.len() > 1).map(|same| Notice::SameInput {
+        files: same.iter().map(|input| input.path.display().to_string()).collect(),
+    })
+}
+
+/// Keys that somebody chose, and that the result does not hold.
+fn unused_keys(inputs: &[Input], options: &ConcatOptions) -> Option<Notice> {
+    let is_chosen = inputs.iter().enumerate().any(|(n, input)| input.key != n.to_string());
+    let is_used = options.label.is_some() || options.index_unique.is_some();
+    (is_chosen && !is_used).then(|| Notice::KeysUnused {
+        keys: inputs.iter().map(|input| input.key.clone()).collect(),
+    })
 }
 
 impl<'a> Planner<'a> {
@@ -143,11 +166,14 @@ impl<'a> Planner<'a> {
             self.sources.iter().map(|source| other.frame(&source.adata)).collect();
         let names = NameLists::read(&frames).map_err(|(_, error)| PlanError::Read(error))?;
         let joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
+            let mut files =
+                ambiguous.inputs.iter().map(|&input| self.sources[input].file.to_path_buf());
             PlanError::DuplicateName {
-                file: self.sources[ambiguous.input].file.to_path_buf(),
+                file: files.next().unwrap_or_default(),
                 element: self.at(other.name()),
                 axis: other.name(),
                 name: ambiguous.name,
+                others: files.collect(),
             }
         })?;
         if joined.names.is_empty() && names.lists.iter().all(|list| !list.is_empty()) {
@@ -156,8 +182,31 @@ impl<'a> Planner<'a> {
             };
             let examples = self.sources.iter().zip(&names.of_input).map(with_file).collect();
             self.notices.push(Notice::NothingInCommon { element: self.at(other.name()), examples });
+        } else {
+            self.tell_dropped_names(&joined);
         }
         Ok(joined)
+    }
+
+    fn tell_dropped_names(&mut self, joined: &JoinedAxis) {
+        let mut losses: Vec<(u64, u64, &Source<'_>)> = joined
+            .indexers
+            .iter()
+            .zip(self.sources)
+            .map(|(indexer, source)| (indexer.num_dropped(), indexer.source_len(), source))
+            .filter(|(num_dropped, ..)| *num_dropped > 0)
+            .collect();
+        // Whoever loses most is named first.
+        losses.sort_by_key(|(num_dropped, ..)| Reverse(*num_dropped));
+        let lost: Vec<String> = losses
+            .iter()
+            .map(|(lost, len, source)| format!("{lost} of {len} in {}", source.file.display()))
+            .collect();
+        if !lost.is_empty() {
+            let kept = joined.names.len() as u64;
+            let element = self.at(self.options.axis.other().name());
+            self.notices.push(Notice::NamesDropped { element, kept, lost });
+        }
     }
 
     /// The frame of the other axis, without columns.

@@ -157,7 +157,7 @@ impl Template {
         let links = u32::try_from(num_subdirectories).unwrap_or(u32::MAX).saturating_add(2);
         FileAttr {
             kind: FileType::Directory,
-            perm: 0o555,
+            perm: 0o755,
             nlink: links,
             ..self.file(inode, u64::from(BLOCK_BYTES))
         }
@@ -173,7 +173,9 @@ impl Template {
             ctime: self.modified,
             crtime: self.modified,
             kind: FileType::RegularFile,
-            perm: 0o444,
+            // What is copied out of here, with its mode, is its owner's to change. The mount itself
+            // is read-only.
+            perm: 0o644,
             nlink: 1,
             uid: self.uid,
             gid: self.gid,

@@ -39,6 +39,13 @@ pub fn at(mountpoint: &Path) -> io::Result<Option<MountEntry>> {
     Ok(parse(&table).rfind(|entry| entry.mountpoint == mountpoint))
 }
 
+/// Where this program's mounts are.
+#[must_use]
+pub fn ours() -> Vec<PathBuf> {
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    parse(&table).filter(MountEntry::is_ours).map(|entry| entry.mountpoint).collect()
+}
+
 /// The mount of this program that a path lies in, but is not the top of.
 #[must_use]
 pub fn ours_above(path: &Path) -> Option<PathBuf> {

@@ -57,12 +57,14 @@ pub enum MountError {
         source: io::Error,
     },
     /// There is nothing to unmount.
-    #[error("{mountpoint}: nothing is mounted there{hint}", mountpoint = mountpoint.display(), hint = hint_above(above.as_deref()))]
+    #[error("{mountpoint}: nothing is mounted there{hint}", mountpoint = mountpoint.display(), hint = hint_mounts(above.as_deref(), ours))]
     NotMounted {
         /// Where.
         mountpoint: PathBuf,
         /// The mount of this program that the path lies in, if any.
         above: Option<PathBuf>,
+        /// All mounts of this program.
+        ours: Vec<PathBuf>,
     },
     /// Something else is mounted there.
     #[error("{mountpoint}: this is not a mount of anncat, but of type {fs_type}", mountpoint = mountpoint.display())]
@@ -82,10 +84,19 @@ pub enum MountError {
     },
 }
 
-fn hint_above(above: Option<&Path>) -> String {
-    above.map_or_else(String::new, |above| {
-        format!("\n  hint: the mountpoint is {}", above.display())
-    })
+fn hint_mounts(above: Option<&Path>, ours: &[PathBuf]) -> String {
+    const MOST_NAMED: usize = 5;
+    match (above, ours) {
+        (Some(above), _) => format!("\n  hint: the mountpoint is {}", above.display()),
+        (None, []) => "\n  hint: there is no mount of anncat".to_owned(),
+        (None, ours) => {
+            let named = ours.iter().take(MOST_NAMED).map(|mount| mount.display().to_string());
+            let named = named.collect::<Vec<_>>().join(", ");
+            let more = ours.len().saturating_sub(MOST_NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("\n  hint: mounts of anncat are {named}{more}")
+        }
+    }
 }
 
 fn device_hint(error: &io::Error) -> &'static str {
@@ -274,7 +285,7 @@ fn unmount_if(mountpoint: &Path, is_meant: impl Fn(&MountEntry) -> bool) -> Resu
     let there = mounts::at(&resolved).map_err(|error| stuck(error.to_string()))?;
     let Some(entry) = there.filter(is_meant) else {
         let above = mounts::ours_above(&resolved);
-        return Err(MountError::NotMounted { mountpoint: shown(), above });
+        return Err(MountError::NotMounted { mountpoint: shown(), above, ours: mounts::ours() });
     };
     if !entry.is_ours() {
         return Err(MountError::NotOurs { mountpoint: shown(), fs_type: entry.fs_type });

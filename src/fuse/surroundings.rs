@@ -187,11 +187,11 @@ impl Waiting {
             // What is stored is whole pages, or the kernel would read them again.
             let at = range.start.next_multiple_of(page_bytes);
             let out = &mut buffer[..range.end.saturating_sub(at) as usize];
-            let stored = self
-                .read_whole_pages(*inode, at, out, page_bytes)
-                .filter(|len| !self.reads.overlap(*inode, &(at..at + *len as u64)))
+            let stored = self.read_whole_pages(*inode, at, out, page_bytes).is_some_and(|len| {
+                let is_read = || self.reads.overlap(*inode, &(at..at + len as u64));
                 // Less than a page has nothing to store, and is not tried again either.
-                .is_some_and(|len| len == 0 || store(notifier, *inode, at, &out[..len]));
+                len == 0 || !is_read() && store(notifier, *inode, at, &out[..len])
+            });
             if !stored {
                 lock(&self.recent).pop(&piece);
             }

@@ -51,8 +51,16 @@ struct State<V> {
 /// A load that is under way.
 #[derive(Debug)]
 struct Flight<V> {
-    outcome: Mutex<Option<Result<Arc<V>, ReadError>>>,
-    landed: Condvar,
+    state: Mutex<FlightState<V>>,
+    ended: Condvar,
+}
+
+#[derive(Debug)]
+enum FlightState<V> {
+    Flying,
+    Landed(Result<Arc<V>, ReadError>),
+    /// The load panicked.
+    Crashed,
 }
 
 /// How a block is come by.
@@ -87,7 +95,7 @@ impl<V: Weighed> BlockCache<V> {
         state.ready.contains(&key) || state.loading.contains_key(&key)
     }
 
-    /// True when another thread is loading the block: who has others to load does so first.
+    /// True when some thread is loading the block: who has others to load does so first.
     #[must_use]
     pub fn is_loading(&self, key: BlockKey) -> bool {
         lock(&self.state).loading.contains_key(&key)
@@ -106,11 +114,7 @@ impl<V: Weighed> BlockCache<V> {
         key: BlockKey,
         load: impl FnOnce() -> Result<V, ReadError>,
     ) -> Result<Arc<V>, ReadError> {
-        match self.find(key) {
-            Found::Ready(block) => Ok(block),
-            Found::Loading(flight) => flight.wait(),
-            Found::ToLoad(landing) => landing.land(load()),
-        }
+        self.find_or_load(key, true, load)
     }
 
     /// As [`Self::get_or_load`], with a `load` that may wait for work of a thread pool: a pool
@@ -123,10 +127,21 @@ impl<V: Weighed> BlockCache<V> {
         key: BlockKey,
         load: impl FnOnce() -> Result<V, ReadError>,
     ) -> Result<Arc<V>, ReadError> {
+        self.find_or_load(key, rayon::current_thread_index().is_none(), load)
+    }
+
+    fn find_or_load(
+        &self,
+        key: BlockKey,
+        may_wait: bool,
+        load: impl FnOnce() -> Result<V, ReadError>,
+    ) -> Result<Arc<V>, ReadError> {
         match self.find(key) {
             Found::Ready(block) => Ok(block),
-            Found::Loading(_) if rayon::current_thread_index().is_some() => load().map(Arc::new),
-            Found::Loading(flight) => flight.wait(),
+            Found::Loading(flight) => {
+                let landed = if may_wait { flight.wait() } else { None };
+                landed.unwrap_or_else(|| load().map(Arc::new))
+            }
             Found::ToLoad(landing) => landing.land(load()),
         }
     }
@@ -139,7 +154,8 @@ impl<V: Weighed> BlockCache<V> {
         if let Some(flight) = state.loading.get(&key) {
             return Found::Loading(Arc::clone(flight));
         }
-        let flight = Arc::new(Flight { outcome: Mutex::new(None), landed: Condvar::new() });
+        let state_of_flight = Mutex::new(FlightState::Flying);
+        let flight = Arc::new(Flight { state: state_of_flight, ended: Condvar::new() });
         state.loading.insert(key, Arc::clone(&flight));
         Found::ToLoad(Landing { cache: self, key, flight, outcome: None })
     }
@@ -163,13 +179,16 @@ impl<V: Weighed> BlockCache<V> {
 }
 
 impl<V> Flight<V> {
-    fn wait(&self) -> Result<Arc<V>, ReadError> {
-        let mut outcome = lock(&self.outcome);
+    /// What was loaded; `None` when the load panicked.
+    fn wait(&self) -> Option<Result<Arc<V>, ReadError>> {
+        let mut state = lock(&self.state);
         loop {
-            if let Some(outcome) = outcome.as_ref() {
-                return outcome.clone();
+            match &*state {
+                FlightState::Flying => {}
+                FlightState::Landed(outcome) => return Some(outcome.clone()),
+                FlightState::Crashed => return None,
             }
-            outcome = self.landed.wait(outcome).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self.ended.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 }
@@ -192,19 +211,17 @@ impl<V: Weighed> Landing<'_, V> {
 
 impl<V: Weighed> Drop for Landing<'_, V> {
     fn drop(&mut self) {
-        let outcome = self.outcome.take().unwrap_or_else(|| {
-            Err(ReadError::corrupt("", "", "the thread that was reading this block failed"))
-        });
+        let outcome = self.outcome.take();
         let _dropped = {
             let mut state = lock(&self.cache.state);
             state.loading.remove(&self.key);
             match &outcome {
-                Ok(block) => self.cache.keep(&mut state, self.key, Arc::clone(block)),
-                Err(_) => Vec::new(),
+                Some(Ok(block)) => self.cache.keep(&mut state, self.key, Arc::clone(block)),
+                Some(Err(_)) | None => Vec::new(),
             }
         };
-        *lock(&self.flight.outcome) = Some(outcome);
-        self.flight.landed.notify_all();
+        *lock(&self.flight.state) = outcome.map_or(FlightState::Crashed, FlightState::Landed);
+        self.flight.ended.notify_all();
     }
 }
 
@@ -212,6 +229,8 @@ impl<V: Weighed> Drop for Landing<'_, V> {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     const fn key(index: u64) -> BlockKey {
         BlockKey { owner: 0, index }
@@ -236,35 +255,65 @@ mod tests {
 
     #[test]
     fn one_load_serves_all_who_wait() {
-        let cache = BlockCache::new(1 << 20);
-        let loads = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let block = cache.get_or_load(key(7), || {
-                        loads.fetch_add(1, Ordering::SeqCst);
-                        std::thread::sleep(std::time::Duration::from_millis(30));
-                        Ok(vec![7; 10])
+        for in_pool in [false, true] {
+            let cache = BlockCache::new(1 << 20);
+            let loads = AtomicUsize::new(0);
+            let load = || {
+                loads.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(30));
+                Ok(vec![7; 10])
+            };
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        let block = match in_pool {
+                            false => cache.get_or_load(key(7), load),
+                            true => cache.get_or_load_in_pool(key(7), load),
+                        };
+                        assert_eq!(*block.unwrap(), vec![7; 10]);
                     });
-                    assert_eq!(*block.unwrap(), vec![7; 10]);
-                });
-            }
+                }
+            });
+            assert_eq!(loads.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[test]
+    fn who_waits_for_a_load_that_panics_loads_again() {
+        let cache = BlockCache::new(1 << 20);
+        std::thread::scope(|scope| {
+            let (began, begins) = mpsc::channel();
+            let cache = &cache;
+            let first = scope.spawn(move || {
+                cache.get_or_load(key(1), || {
+                    began.send(()).unwrap();
+                    std::thread::sleep(Duration::from_millis(30));
+                    panic!("as a test")
+                })
+            });
+            begins.recv().unwrap();
+            assert_eq!(*cache.get_or_load(key(1), || Ok(vec![2])).unwrap(), [2]);
+            assert!(first.join().is_err());
         });
-        assert_eq!(loads.load(Ordering::SeqCst), 1);
+        assert!(!cache.is_loading(key(1)));
     }
 
     #[test]
     fn a_pool_thread_does_not_wait_for_another() {
-        let cache = BlockCache::new(1 << 20);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let mine = cache.get_or_load_in_pool(key(1), || {
-            // Would wait for ever: this very load is what it would wait for.
-            let theirs = pool.install(|| cache.get_or_load_in_pool(key(1), || Ok(vec![2])));
-            assert_eq!(*theirs.unwrap(), [2]);
-            Ok(vec![1])
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            let cache = BlockCache::new(1 << 20);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+            let mine = cache.get_or_load_in_pool(key(1), || {
+                // Would wait for ever: this very load is what it would wait for.
+                let theirs = pool.install(|| cache.get_or_load_in_pool(key(1), || Ok(vec![2])));
+                assert_eq!(*theirs.unwrap(), [2]);
+                Ok(vec![1])
+            });
+            done.send((mine.unwrap(), cache.get(key(1)).unwrap())).unwrap();
         });
-        assert_eq!(*mine.unwrap(), [1]);
-        assert_eq!(*cache.get(key(1)).unwrap(), [1]);
+        let (mine, kept) = is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!((&**mine, &**kept), (&[1][..], &[1][..]));
     }
 
     #[test]

@@ -26,8 +26,22 @@ pub enum MaterializeError {
         /// The input that it would harm.
         input: PathBuf,
     },
+    /// The directory that the output would lie in does not exist.
+    #[error(
+        "{path}: the output's directory does not exist\n  hint: mkdir -p {directory}",
+        path = path.display(), directory = directory.display()
+    )]
+    NoDirectory {
+        /// The output.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
     /// What stands at the output's place is of another kind, so it is not replaced.
-    #[error("{path}: refusing to replace it: {why}", path = path.display())]
+    #[error(
+        "{path}: refusing to replace it: {why}\n  hint: choose another output",
+        path = path.display()
+    )]
     NotReplaceable {
         /// The output.
         path: PathBuf,

@@ -71,6 +71,8 @@ fn resolve(
     kind: TargetKind,
     rules: &OutputRules,
 ) -> Result<PathBuf, MaterializeError> {
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
     let place = || -> std::io::Result<PathBuf> {
         match fs::canonicalize(target) {
             Ok(path) => return Ok(path),
@@ -80,11 +82,14 @@ fn resolve(
         let name = target.file_name().ok_or_else(|| {
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "the output has no file name")
         })?;
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Ok(fs::canonicalize(parent.unwrap_or(Path::new(".")))?.join(name))
+        Ok(fs::canonicalize(directory)?.join(name))
     };
-    let place = place().map_err(|source| {
-        MaterializeError::write(target, "cannot find the output's directory", 0, source)
+    let place = place().map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => MaterializeError::NoDirectory {
+            path: target.to_owned(),
+            directory: directory.to_owned(),
+        },
+        _ => MaterializeError::write(target, "cannot find the output's directory", 0, source),
     })?;
     refuse_inputs(target, &place, &rules.inputs)?;
     if let Ok(meta) = fs::symlink_metadata(&place) {

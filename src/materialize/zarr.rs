@@ -19,7 +19,7 @@ use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions, encode_inde
 use crate::face::{EntryId, EntryKind, Face};
 use crate::tree::Group;
 
-/// How chunks are compressed.
+/// How chunks are compressed. For a level that there is not stands the nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// Not at all.

@@ -15,8 +15,7 @@ pub(super) fn select_common(
     let Some(first) = all.first() else { return Ok((contents, Vec::new())) };
     let common: Vec<String> =
         first.iter().filter(|field| all.iter().all(|own| own.contains(*field))).cloned().collect();
-    let lost: IndexSet<&String> =
-        all.iter().flatten().filter(|field| !common.contains(field)).collect();
+    let mut lost = IndexSet::new();
     let selected = contents
         .into_iter()
         .zip(&all)
@@ -27,11 +26,12 @@ pub(super) fn select_common(
                 // `array[[]]` takes no rows, which anndata then finds to be too few.
                 Err(AwkwardError::Unmergeable("the records have no field in common".to_owned()))
             } else {
+                lost.extend(own.iter().filter(|field| !common.contains(field)).cloned());
                 select(content, &common)
             }
         })
         .collect::<Result<_, _>>()?;
-    Ok((selected, lost.into_iter().cloned().collect()))
+    Ok((selected, lost.into_iter().collect()))
 }
 
 /// Fields of the records at the first level that has any.

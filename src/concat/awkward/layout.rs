@@ -131,7 +131,7 @@ impl Content {
     /// far more elements than a file stores.
     ///
     /// # Errors
-    /// There is no memory for so many.
+    /// The system has no memory for so many.
     pub(super) fn carry(&self, rows: &[i64]) -> Result<Self, AwkwardError> {
         let layout = match &self.layout {
             Layout::Empty => Layout::Empty,
@@ -192,8 +192,10 @@ impl Content {
 /// An empty vector with room for `len` elements.
 fn with_room<T>(len: usize) -> Result<Vec<T>, AwkwardError> {
     let mut out = Vec::new();
-    out.try_reserve_exact(len)
-        .map_err(|_| beyond_memory(&format!("{len} elements of an awkward array")))?;
+    out.try_reserve_exact(len).map_err(|_| {
+        let len_bytes = (len as u128) * size_of::<T>() as u128;
+        beyond_memory(&format!("{len_bytes} bytes of an awkward array"))
+    })?;
     Ok(out)
 }
 

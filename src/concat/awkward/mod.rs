@@ -79,7 +79,7 @@ impl From<Awkward> for Concatenated {
 ///
 /// # Errors
 /// Forms that are not understood, records without a common field, categoricals (which awkward does
-/// not merge), and buffers that cannot be read.
+/// not merge), buffers that cannot be read, and more elements than there is memory for.
 pub fn concat_awkward(
     parts: &[AwkwardPart<'_>],
     selection: Fields,

@@ -94,6 +94,24 @@ fn concatenation_reindexing_and_equality_are_awkwards() {
     }
 }
 
+#[test]
+fn fields_are_lost_only_where_records_are_cut() {
+    let records = |fields: &[&str], len: usize| {
+        let contents = fields.iter().map(|_| zeros(len)).collect();
+        let fields = Some(fields.iter().map(|&field| field.to_owned()).collect());
+        Content::plain(layout::Layout::Record { fields, contents, len })
+    };
+    let lost = |contents: Vec<Content>| fields::select_common(contents).unwrap().1;
+    assert_eq!(lost(vec![records(&["x", "y"], 2), records(&["z", "x"], 1)]), ["y", "z"]);
+    assert!(lost(vec![records(&["x"], 2), records(&["x"], 0)]).is_empty());
+    // Without rows nothing needs to be cut.
+    assert!(lost(vec![zeros(2), records(&["x", "y"], 0)]).is_empty());
+}
+
+fn zeros(len: usize) -> Content {
+    Content::plain(layout::Layout::Numpy { dtype: DType::U8, bytes: vec![0; len] })
+}
+
 fn strings(list: &[&str]) -> Awkward {
     let mut offsets = vec![0_i64];
     let mut bytes = Vec::new();
@@ -263,10 +281,11 @@ fn lengths_that_nothing_bears_out_are_errors() {
 
 #[test]
 fn more_elements_than_memory_holds_are_an_error() {
-    let size = 1 << 40;
+    // More than any address space holds.
+    let size = 1 << 61;
     let records = layout::Layout::Record { fields: None, contents: Vec::new(), len: size };
     let content = Box::new(Content::plain(records));
     let lists = Content::plain(layout::Layout::Regular { size, len: 1, content });
     let error = lists.carry(&[0, 0]).unwrap_err().to_string();
-    assert!(error.contains("elements of an awkward array have to be in memory"), "{error}");
+    assert!(error.contains("bytes of an awkward array have to be in memory"), "{error}");
 }

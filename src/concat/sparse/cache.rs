@@ -6,21 +6,21 @@ use crate::io::{self, Weighed};
 
 /// Entries of whole rows of the result.
 #[derive(Debug, Default, Clone)]
-pub struct Block {
+pub struct RowBlock {
     /// Minor indices.
     pub(super) minors: Vec<u32>,
     /// Values, or whatever bytes its maker keeps.
     pub(super) bytes: Vec<u8>,
 }
 
-impl Weighed for Block {
+impl Weighed for RowBlock {
     fn weight_bytes(&self) -> usize {
         self.minors.capacity() * size_of::<u32>() + self.bytes.capacity()
     }
 }
 
 /// A cache of blocks.
-pub type BlockCache = io::BlockCache<Block>;
+pub type BlockCache = io::BlockCache<RowBlock>;
 
 /// An owner of blocks that no other matrix is. There is one sequence for the process: threads
 /// remember owners beyond the life of a cache.

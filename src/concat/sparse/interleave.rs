@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::cache::{Block, BlockCache, new_owner};
+use super::cache::{BlockCache, RowBlock, new_owner};
 use super::ints::{IndexType, copy_shifted};
 use super::minor_part::{MinorPart, Slice};
 use super::offsets::{Offsets, OffsetsWriter};
@@ -208,7 +208,7 @@ impl Interleaved {
             let end = (base + BLOCK_ENTRIES).min(self.nnz);
             let mut bytes = vec![0; (end - base) as usize * unit];
             self.gather(merged, base..end, want, &mut bytes)?;
-            Ok(Block { minors: Vec::new(), bytes })
+            Ok(RowBlock { minors: Vec::new(), bytes })
         })?;
         let local = (range.start - base) as usize * unit..(range.end - base) as usize * unit;
         out.copy_from_slice(&block.bytes[local]);

@@ -118,6 +118,14 @@ pub enum PartSource {
 }
 
 impl PartSource {
+    /// dtype of the values, where there are any.
+    pub(super) fn dtype(&self) -> Option<DType> {
+        match self {
+            Self::Dense(array) => Some(array.dtype()),
+            _ => self.header().map(|(_, _, dtype)| dtype),
+        }
+    }
+
     /// Format, shape and dtype of a sparse source.
     fn header(&self) -> Option<(SparseFormat, [u64; 2], DType)> {
         match self {

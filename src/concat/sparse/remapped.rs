@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cache::{Block, BlockCache, new_owner};
+use super::cache::{BlockCache, RowBlock, new_owner};
 use super::column_map::ColumnMap;
 use super::handover;
 use super::ints::IndexType;
@@ -80,7 +80,7 @@ struct Scratch {
     minors: Vec<u32>,
     values: Vec<u8>,
     workspace: Workspace,
-    block: Block,
+    block: RowBlock,
 }
 
 impl Scratch {
@@ -185,7 +185,7 @@ impl Remapped {
     }
 
     /// One block through the cache, where both halves of it are kept.
-    fn cached(&self, blocks: &[BlockStart], index: usize) -> Result<Arc<Block>, ReadError> {
+    fn cached(&self, blocks: &[BlockStart], index: usize) -> Result<Arc<RowBlock>, ReadError> {
         let key = BlockKey { owner: self.owner, index: index as u64 };
         self.cache.get_or_load_in_pool(key, || {
             // Taken out, not borrowed: reading may call back on this thread.
@@ -298,7 +298,7 @@ fn write_minors(minors: &[u32], to: IndexType, out: &mut [u8]) {
 }
 
 /// Copies entries of a block to where they are wanted.
-fn deliver(block: &Block, entries: Range<usize>, want: Want, out: &mut [u8]) {
+fn deliver(block: &RowBlock, entries: Range<usize>, want: Want, out: &mut [u8]) {
     match want {
         Want::Minors(to) => write_minors(&block.minors[entries], to, out),
         Want::Values => {

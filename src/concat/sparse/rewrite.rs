@@ -2,7 +2,7 @@
 //!
 //! Dispatch on the width of the values happens once a block; no loop looks at a dtype.
 
-use super::cache::Block;
+use super::cache::RowBlock;
 use super::column_map::ColumnMap;
 
 /// Rows as they stand in the source.
@@ -33,7 +33,7 @@ pub(super) fn rewrite(
     rows: Rows<'_>,
     fill: Option<&[u8]>,
     workspace: &mut Workspace,
-    out: &mut Block,
+    out: &mut RowBlock,
 ) {
     let num_rows = rows.offsets.len().saturating_sub(1);
     let num_filled = if fill.is_some() { map.introduced.len() * num_rows } else { 0 };
@@ -41,7 +41,7 @@ pub(super) fn rewrite(
     let capacity = rows.minors.len() + num_filled + 1;
     out.minors.resize(capacity, 0);
     out.bytes.resize(capacity * rows.value_bytes, 0);
-    let Block { minors, bytes } = out;
+    let RowBlock { minors, bytes } = out;
     let len = match rows.value_bytes {
         0 => run(map, rows, fill.is_some(), workspace, minors, &mut Nothing),
         1 => run(

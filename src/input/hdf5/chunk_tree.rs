@@ -28,8 +28,8 @@ pub(super) struct Chunk {
 }
 
 impl BTree {
-    /// All chunks that the tree holds, in the order of their keys. `number` turns a chunk's first
-    /// element into its number in the grid.
+    /// All chunks that the tree holds, in the order of their keys. `place` tells what begins at an
+    /// element; the dataset has no more than `most` chunks.
     ///
     /// # Errors
     /// The file could not be read, or the tree contradicts itself.

@@ -94,13 +94,14 @@ impl Table {
         Ok(encode(&chunks))
     }
 
-    /// The chunks by our own walk of a version 1 B-tree; `None` when the index is of another kind.
+    /// The chunks by our own walk of a version 1 B-tree; `None` when the index is
+    /// of another kind, or the dataset's header is not one that we know.
     pub(super) fn own_walk(
         file: &HdfFile,
         header: u64,
         grid: &Grid,
     ) -> Result<Option<Vec<Chunk>>, ReadError> {
-        native::chunk_tree(file, header)?
+        native::chunk_tree(file, header)
             .filter(|tree| tree.key_rank == grid.chunk.len() + 1)
             .map(|tree| tree.chunks(file, grid.num_chunks(), &|origin| grid.place(origin)))
             .transpose()

@@ -46,9 +46,12 @@ fn everything_reads_back() {
         (ZarrFormat::V3, Geometry::default()),
         (ZarrFormat::V3, sharded),
     ] {
-        for compression in
-            [Compression::None, Compression::Gzip { level: 0 }, Compression::Zstd { level: 3 }]
-        {
+        for compression in [
+            Compression::None,
+            Compression::Gzip { level: 0 },
+            Compression::Gzip { level: 6 },
+            Compression::Zstd { level: 3 },
+        ] {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("out.zarr");
             let limits = Limits { max_loaded_elems: Some(20_000), ..Limits::default() };

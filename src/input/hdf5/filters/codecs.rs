@@ -21,18 +21,18 @@ pub(super) fn blosc(input: &[u8], out: &mut [u8]) -> Result<(), String> {
 /// Filter 32004: a big-endian size and block size, then blocks, each after its stored size. A block
 /// that would not shrink is stored as it is.
 pub(super) fn lz4(input: &[u8], out: &mut [u8]) -> Result<(), String> {
-    let damaged = || damaged("lz4")("its sizes contradict each other".to_owned());
-    let (size, input) = input.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (block, mut input) = input.split_first_chunk::<4>().ok_or_else(damaged)?;
-    expect_len(usize::try_from(u64::from_be_bytes(*size)).map_err(|_| damaged())?, out)?;
+    let odd = || damaged("lz4")("its sizes contradict each other or its end".to_owned());
+    let (size, input) = input.split_first_chunk::<8>().ok_or_else(odd)?;
+    let (block, mut input) = input.split_first_chunk::<4>().ok_or_else(odd)?;
+    expect_len(usize::try_from(u64::from_be_bytes(*size)).map_err(|_| odd())?, out)?;
     let block = u32::from_be_bytes(*block) as usize;
     if block == 0 {
-        return Err(damaged());
+        return Err(odd());
     }
     for out in out.chunks_mut(block) {
-        let (stored, rest) = input.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let (stored, rest) = input.split_first_chunk::<4>().ok_or_else(odd)?;
         let stored = u32::from_be_bytes(*stored) as usize;
-        let (data, rest) = rest.split_at_checked(stored).ok_or_else(damaged)?;
+        let (data, rest) = rest.split_at_checked(stored).ok_or_else(odd)?;
         input = rest;
         if stored == out.len() {
             out.copy_from_slice(data);

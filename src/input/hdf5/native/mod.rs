@@ -68,19 +68,18 @@ pub(super) fn root(file: &Arc<HdfFile>) -> Result<Group, Unknown> {
 }
 
 /// The index of the chunks of the dataset whose header lies at `address`; `None` when this module
-/// does not know the header, or the index is no version 1 B-tree.
-///
-/// # Errors
-/// The file has changed.
-pub(super) fn chunk_tree(file: &HdfFile, address: u64) -> Result<Option<BTree>, ReadError> {
-    match file.wide.then(|| Object::read(&mut Pages::new(file), address)) {
-        Some(Ok(object)) => Ok(datasets::chunk_tree(&object)),
-        Some(Err(why)) => {
-            file.source.verify()?;
-            log::debug!("{}: the header at {address}: {why}", file.source.path().display());
-            Ok(None)
+/// does not know the header, or the index is no version 1 B-tree. Then the library is asked.
+pub(super) fn chunk_tree(file: &HdfFile, address: u64) -> Option<BTree> {
+    if !file.wide {
+        return None;
+    }
+    match Object::read(&mut Pages::new(file), address) {
+        Ok(object) => datasets::chunk_tree(&object),
+        Err(why) => {
+            let path = file.source.path().display();
+            log::debug!("{path}: the header at {address} is left to libhdf5: {why}");
+            None
         }
-        None => Ok(None),
     }
 }
 
