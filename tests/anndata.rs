@@ -141,7 +141,7 @@ impl Description {
                     }
                 }
             }
-            Elem::Dict(mapping) => self.mapping(path, mapping),
+            Elem::Dict(mapping) | Elem::Object(_, mapping) => self.mapping(path, mapping),
             Elem::Null => self.lines.push(format!("{path} null")),
             Elem::Awkward(_) => self.lines.push(format!("{path} awkward")),
         }

@@ -180,6 +180,11 @@ def test_output_not_named(pair, tmp_path):
     refused("materialize", *pair, "-o", "all", code=2, says="hint: -o all.h5ad")
 
 
+def test_a_pipe_is_no_input(pair, tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5ad")
+    refused("inspect", pair[0], tmp_path / "pipe.h5ad", says="pipe.h5ad: this is neither a file nor a directory")
+
+
 def test_a_list_that_is_none(pair):
     refused("inspect", "--from", pair[0], says="a.h5ad: this is no list of inputs")
 

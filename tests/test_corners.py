@@ -271,3 +271,76 @@ def test_records_are_not_stacked_under_other_names(tmp_path):
             file["obsm"].create_dataset("one", data=records[0, 0])
     done = anncat.run("materialize", "--force", *paths, "-o", out, check=False)
     assert done.code == 1 and f"{paths[0]}: /obsm/one" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("values", [[True, None], [None, None], [False, True]], ids=str)
+@pytest.mark.parametrize("turned", [False, True])
+def test_bools_beside_categories_of_them(tmp_path, ordered, values, turned):
+    """Missing values of the categories are not False."""
+    flags = pd.Categorical(values, categories=[False, True], ordered=ordered)
+    adatas = [thing(2, "a", "p", obs={"flag": flags}), thing(2, "a", "q", obs={"flag": array(True, False)})]
+    rules = check(tmp_path, adatas[::-1] if turned else adatas, faces=("h5ad", "zarr"))
+    assert ("bools-missing" in rules) == (None in values)
+
+
+def test_categories_that_no_integer_holds(tmp_path):
+    """Negative ones and such as only uint64 has."""
+    lists = [array(-5, 7), array(2**63 + 5, 7, dtype="u8")]
+    adatas = [thing(2, "a", tag, obs={"k": pd.Categorical(values)}) for tag, values in zip("pq", lists)]
+    assert check(tmp_path, adatas, faces=("h5ad", "zarr")) == {"mixed-kinds"}
+
+
+@pytest.mark.parametrize("group", ["obsm", "varm"])
+def test_tables_whose_rows_are_others(tmp_path, group):
+    """anndata does not read them; to give their rows other names would be worse."""
+    table = pd.DataFrame({"a": [1, 2, 3]}, index=["x0", "x1", "x2"])
+    names = pd.DataFrame(index=table.index)
+    adata = ad.AnnData(np.ones((3, 3), dtype="f4"), obs=names, var=names, **{group: {"table": table}})
+    path = tmp_path / "in.h5ad"
+    adata.write_h5ad(path)
+    anncat.run("inspect", path)
+    with h5py.File(path, "a") as file:
+        file[f"{group}/table/_index"][...] = array(b"x0", b"x2", b"x1", dtype=object)
+    with pytest.raises(Exception, match="does not match"):
+        ad.read_h5ad(path)
+    done = anncat.run("inspect", path, check=False)
+    assert done.code == 1
+    assert f'{path}: /{group}/table: its index does not match' in done.stderr
+    assert '"x2" where "x1" is' in done.stderr
+
+
+@pytest.mark.parametrize("fmt", ["h5ad", "zarr"])
+def test_what_is_not_read_in_uns_matters_only_with_it(tmp_path, fmt):
+    adata = thing(2, "a", "p", uns={"read": 1})
+    path = tmp_path / f"in.{fmt}"
+    if fmt == "h5ad":
+        adata.write_h5ad(path)
+        with h5py.File(path, "a") as file:
+            file["uns"].create_dataset("odd", (1,), h5py.vlen_dtype("i4"))
+    else:
+        adata.uns["odd"] = array("2020-01-01", dtype="M8[ns]")
+        adata.write_zarr(path)
+    out = tmp_path / "out.h5ad"
+    done = anncat.run("materialize", path, path, "-o", out)
+    assert "not kept: /uns/read, /uns/odd" in done.stderr, done.stderr
+    assert differential.read(out).n_obs == 4
+    done = anncat.run("materialize", "--uns-merge", "first", path, path, "-o", out, "--force", check=False)
+    assert done.code == 1
+    assert f"{path}: /uns/odd: " in done.stderr and "hint: leave out --uns-merge" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("fmt", ["h5ad", "zarr"])
+def test_an_anndata_in_uns_stays_one(tmp_path, fmt):
+    inner = thing(2, "ab", "q", x=np.eye(2, dtype="f4"), obs={"n": [1, 2]}, obsm={"X_pca": np.ones((2, 3))})
+    inner.raw = inner.copy()
+    path = tmp_path / "in.h5ad"
+    thing(1, "a", "p", uns={"deep": {"inner": inner}}).write_h5ad(path)
+    out = tmp_path / f"out.{fmt}"
+    anncat.run("materialize", "--uns-merge", "first", path, path, "-o", out)
+    found = differential.read(out).uns["deep"]["inner"]
+    assert isinstance(found, ad.AnnData)
+    assert np.array_equal(found.X, inner.X) and found.obs.equals(inner.obs) and found.raw.shape == (2, 2)
+    # anndata cannot compare them.
+    done = anncat.run("materialize", "--uns-merge", "same", path, path, "-o", out, "--force")
+    assert "do not agree" in done.stderr and "deep" not in differential.read(out).uns

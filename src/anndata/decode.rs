@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::{DecodeError, Place};
 use super::frame::describe;
 use super::{AnnData, Elem, Frame, Mapping, Raw, element, frame, legacy, names};
-use crate::array::{ReshapedText, UnitAxis};
+use crate::array::{ReshapedText, TextBuf, UnitAxis};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
 /// Decodes a file. Only headers are read, and what is small and says how to read the rest.
@@ -37,18 +37,22 @@ pub fn decode(root: &Group, file: &Path) -> Result<AnnData, DecodeError> {
     let (n_obs, n_vars) = (obs.len, var.len);
     let x = x.map(|x| as_x(x, [n_obs, n_vars], &at.child("X"))).transpose()?;
     let mapping = |name: &str| decode_mapping(root, name, &at);
-    let aligned = |name: &str, axes: &[u64]| align(mapping(name)?, axes, &at.child(name));
+    let aligned = |name: &str, axes: &[u64], names: Option<&Frame>| {
+        align(mapping(name)?, axes, names, &at.child(name))
+    };
+    let (uns, uns_unread) = decode_uns(root, &at)?;
     let mut adata = AnnData {
         n_obs,
         n_vars,
         x,
-        layers: aligned("layers", &[n_obs, n_vars])?,
-        obsm: aligned("obsm", &[n_obs])?,
-        varm: aligned("varm", &[n_vars])?,
-        obsp: aligned("obsp", &[n_obs, n_obs])?,
-        varp: aligned("varp", &[n_vars, n_vars])?,
+        layers: aligned("layers", &[n_obs, n_vars], None)?,
+        obsm: aligned("obsm", &[n_obs], Some(&obs))?,
+        varm: aligned("varm", &[n_vars], Some(&var))?,
+        obsp: aligned("obsp", &[n_obs, n_obs], None)?,
+        varp: aligned("varp", &[n_vars, n_vars], None)?,
         raw: None,
-        uns: mapping("uns")?,
+        uns,
+        uns_unread,
         obs,
         var,
     };
@@ -154,9 +158,38 @@ fn decode_mapping(parent: &Group, name: &str, at: &Place<'_>) -> Result<Mapping,
     }
 }
 
-/// Checks that elements have the extents of their axes (`AlignedMappingBase._validate_value`). A
-/// vector becomes a matrix of one column.
-fn align(mapping: Mapping, axes: &[u64], at: &Place<'_>) -> Result<Mapping, DecodeError> {
+/// `uns`, and what in it is of a kind that is not read.
+fn decode_uns(
+    root: &Group,
+    at: &Place<'_>,
+) -> Result<(Mapping, Vec<(String, DecodeError)>), DecodeError> {
+    let (mut uns, mut unread) = (Mapping::new(), Vec::new());
+    match root.children.get("uns") {
+        Some(Node::Group(group)) if element::is_dict(group) => {
+            let at = at.child("uns");
+            for (key, node) in &group.children {
+                match element::decode(node, &at.child(key)) {
+                    Ok(elem) => {
+                        uns.insert(key.clone(), elem);
+                    }
+                    Err(error @ DecodeError::Unread { .. }) => unread.push((key.clone(), error)),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        _ => uns = decode_mapping(root, "uns", at)?,
+    }
+    Ok((uns, unread))
+}
+
+/// Checks that elements have the extents of their axes (`AlignedMappingBase._validate_value`), and
+/// frames the names of the axis, where they are given. A vector becomes a matrix of one column.
+fn align(
+    mapping: Mapping,
+    axes: &[u64],
+    names: Option<&Frame>,
+    at: &Place<'_>,
+) -> Result<Mapping, DecodeError> {
     mapping
         .into_iter()
         .map(|(key, elem)| {
@@ -197,9 +230,39 @@ fn align(mapping: Mapping, axes: &[u64], at: &Place<'_>) -> Result<Mapping, Deco
             {
                 return Err(at.fail(format!("has shape {found:?}, expected {axes:?} first")));
             }
+            if let (Elem::Frame(table), Some(names)) = (&elem, names) {
+                check_names(&table.index, &names.index, &at)?;
+            }
             Ok((key, elem))
         })
         .collect()
+}
+
+/// Checks that a table's rows are named as those of its axis, in their order.
+fn check_names(index: &Elem, names: &Elem, at: &Place<'_>) -> Result<(), DecodeError> {
+    const BATCH: u64 = 1 << 16;
+    // Other kinds become strings, in ways of their own.
+    let (Elem::Text(index), Elem::Text(names)) = (index, names) else { return Ok(()) };
+    if Arc::ptr_eq(index, names) {
+        return Ok(());
+    }
+    let len = names.num_elements();
+    for start in (0..len).step_by(BATCH as usize) {
+        let range = start..(start + BATCH).min(len);
+        let (mut found, mut expected) = (TextBuf::new(), TextBuf::new());
+        index.read_range(range.clone(), &mut found)?;
+        names.read_range(range, &mut expected)?;
+        if let Some((found, expected)) =
+            found.iter().zip(expected.iter()).find(|(found, expected)| found != expected)
+        {
+            return Err(at.fail(format!(
+                "its index does not match the names of its axis: it has {found:?} where {expected:?} \
+                 is\n  hint: give the table the index of the axis (df.index = adata.obs_names), in its \
+                 order"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// anndata's `_move_adj_mtx`: graphs that older versions kept in `uns["neighbors"]`.
@@ -216,7 +279,7 @@ fn move_graphs(adata: &mut AnnData, at: &Place<'_>) -> Result<(), DecodeError> {
         }
     }
     let at = at.child("uns").child("neighbors");
-    adata.obsp.extend(align(moved, &[adata.n_obs, adata.n_obs], &at)?);
+    adata.obsp.extend(align(moved, &[adata.n_obs, adata.n_obs], None, &at)?);
     Ok(())
 }
 
@@ -254,7 +317,7 @@ fn decode_raw(adata: &AnnData, at: &Place<'_>) -> Result<Option<Raw>, DecodeErro
     let var = axis_frame(parent.children.get(&part("var")), x_extent, &at.child(&part("var")))?;
     let x = as_x(x, [adata.n_obs, var.len], &at_x)?;
     let varm = decode_mapping(parent, &part("varm"), &at)?;
-    let varm = align(varm, &[var.len], &at.child(&part("varm")))?;
+    let varm = align(varm, &[var.len], Some(&var), &at.child(&part("varm")))?;
     Ok(Some(Raw { x, var, varm }))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::error::DecodeError;
 use crate::array::{SharedArray, SharedText};
 use crate::base::DType;
 use crate::tree::RecordArray;
@@ -38,6 +39,9 @@ pub struct AnnData {
     pub raw: Option<Raw>,
     /// `uns`.
     pub uns: Mapping,
+    /// Keys of `uns` that hold what is not read, and why ([`DecodeError::Unread`]). They matter only
+    /// to who wants `uns`.
+    pub uns_unread: Vec<(String, DecodeError)>,
 }
 
 /// `raw`: the matrix before features were dropped. Its rows are the parent's observations.
@@ -74,6 +78,8 @@ pub enum Elem {
     Awkward(Awkward),
     /// Encoding `dict`.
     Dict(Mapping),
+    /// Encoding `anndata` or `raw`, within `uns`: its name, and the parts as they are.
+    Object(&'static str, Mapping),
     /// Encoding `null`: Python's `None`.
     Null,
 }

@@ -19,7 +19,9 @@ fn decode_group(group: &Group, at: &Place<'_>) -> Result<Elem, DecodeError> {
     // A version that is missing is taken to be the current one.
     match (encoding, version) {
         ("", _) => without_encoding(group, at),
-        ("dict" | "anndata" | "raw", "0.1.0" | "") => Ok(Elem::Dict(decode_children(group, at)?)),
+        ("dict", "0.1.0" | "") => Ok(Elem::Dict(decode_children(group, at)?)),
+        ("anndata", "0.1.0" | "") => Ok(Elem::Object("anndata", decode_children(group, at)?)),
+        ("raw", "0.1.0" | "") => Ok(Elem::Object("raw", decode_children(group, at)?)),
         ("csr_matrix" | "csc_matrix", "0.1.0" | "") => match sparse::format(group) {
             Some(format) => Ok(Elem::Sparse(sparse::decode(group, format, at)?)),
             None => Err(at.fail("`h5sparse_format` is neither csr nor csc")),
@@ -42,6 +44,14 @@ fn decode_group(group: &Group, at: &Place<'_>) -> Result<Elem, DecodeError> {
             encoding: encoding.to_owned(),
             version: version.to_owned(),
         }),
+    }
+}
+
+/// Whether a group is a dict.
+pub(super) fn is_dict(group: &Group) -> bool {
+    match attrs::encoding(&group.attrs) {
+        "" => !group.attrs.contains_key("h5sparse_format") && !frame::looks_like(group),
+        encoding => encoding == "dict",
     }
 }
 
@@ -81,14 +91,19 @@ pub(super) fn encode(elem: &Elem, at: &str) -> Result<Node, EncodeError> {
         Elem::Categorical(column) => Node::Group(categorical::encode(column, at)?),
         Elem::Nullable(column) => Node::Group(nullable::encode(column, at)?),
         Elem::Awkward(array) => Node::Group(awkward::encode(array)),
-        Elem::Dict(mapping) => Node::Group(encode_mapping(mapping, at)?),
+        Elem::Dict(mapping) => Node::Group(encode_mapping("dict", mapping, at)?),
+        Elem::Object(encoding, parts) => Node::Group(encode_mapping(encoding, parts, at)?),
     })
 }
 
-/// A group of encoding `dict`.
-pub(super) fn encode_mapping(mapping: &Mapping, at: &str) -> Result<Group, EncodeError> {
+/// A group of this encoding, whose children are the elements.
+pub(super) fn encode_mapping(
+    encoding: &str,
+    mapping: &Mapping,
+    at: &str,
+) -> Result<Group, EncodeError> {
     let mut group = Group { attrs: Attrs::new(), ..Group::default() };
-    attrs::set_encoding(&mut group.attrs, "dict", "0.1.0");
+    attrs::set_encoding(&mut group.attrs, encoding, "0.1.0");
     for (name, elem) in mapping {
         let node = encode(elem, &format!("{at}/{name}"))?;
         put(&mut group, name, node, at, mapping.keys())?;

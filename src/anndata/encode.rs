@@ -26,7 +26,7 @@ fn check_tables_in(mapping: &Mapping, at: &str) -> Result<(), EncodeError> {
         let at = format!("{at}/{key}");
         match elem {
             Elem::Frame(table) => drop(frame::encode(table, &at)?),
-            Elem::Dict(inner) => check_tables_in(inner, &at)?,
+            Elem::Dict(inner) | Elem::Object(_, inner) => check_tables_in(inner, &at)?,
             _ => {}
         }
     }
@@ -53,7 +53,11 @@ pub fn encode(adata: &AnnData) -> Result<Group, EncodeError> {
         set_encoding(&mut group.attrs, "raw", "0.1.0");
         put(&mut group, "X", element::encode(&raw.x, "/raw/X")?);
         put(&mut group, "var", Node::Group(frame::encode(&raw.var, "/raw/var")?));
-        put(&mut group, "varm", Node::Group(element::encode_mapping(&raw.varm, "/raw/varm")?));
+        put(
+            &mut group,
+            "varm",
+            Node::Group(element::encode_mapping("dict", &raw.varm, "/raw/varm")?),
+        );
         put(&mut root, "raw", Node::Group(group));
     }
     put(&mut root, "obs", Node::Group(frame::encode(&adata.obs, "/obs")?));
@@ -66,7 +70,7 @@ pub fn encode(adata: &AnnData) -> Result<Group, EncodeError> {
         ("layers", &adata.layers),
         ("uns", &adata.uns),
     ] {
-        let group = element::encode_mapping(mapping, &format!("/{name}"))?;
+        let group = element::encode_mapping("dict", mapping, &format!("/{name}"))?;
         put(&mut root, name, Node::Group(group));
     }
     Ok(root)

@@ -27,6 +27,16 @@ pub enum DecodeError {
         /// What was found and what was expected.
         what: String,
     },
+    /// An element that may be sound, of a kind that this program does not read.
+    #[error("{file}: {element}: {what}", file = file.display())]
+    Unread {
+        /// The file.
+        file: PathBuf,
+        /// Path of the element inside the file.
+        element: String,
+        /// What it holds.
+        what: String,
+    },
     /// An element says it is of an encoding that this program does not know.
     #[error(
         "{file}: {element}: unknown encoding {encoding:?}, version {version:?}\n  hint: rewrite \
@@ -121,6 +131,15 @@ impl<'a> Place<'a> {
     /// The absolute path, as errors show it.
     pub(super) fn element(&self) -> String {
         format!("/{}", self.path)
+    }
+
+    /// An element here that is not read.
+    pub(super) fn unread(&self, what: &str) -> DecodeError {
+        DecodeError::Unread {
+            file: self.file.to_path_buf(),
+            element: self.element(),
+            what: what.to_owned(),
+        }
     }
 
     /// An error at this place.

@@ -133,6 +133,7 @@ pub(super) fn describe(elem: &Elem) -> String {
         Elem::Record(_) => "an array of records".to_owned(),
         Elem::Awkward(_) => "an awkward array".to_owned(),
         Elem::Dict(_) => "a dict".to_owned(),
+        Elem::Object(encoding, _) => format!("an object of encoding {encoding:?}"),
         Elem::Null => "empty".to_owned(),
     }
 }

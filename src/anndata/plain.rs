@@ -40,7 +40,7 @@ fn as_stored(data: &Data, at: &Place<'_>) -> Result<Elem, DecodeError> {
         Data::Text(text) => Ok(Elem::Text(text.clone())),
         Data::Record(records) => Ok(Elem::Record(records.clone())),
         Data::Null => Ok(Elem::Null),
-        Data::Unreadable(why) => Err(at.fail(why.clone())),
+        Data::Unreadable(why) => Err(at.unread(why)),
     }
 }
 

@@ -75,9 +75,7 @@ fn part(group: &Group, name: &str, at: &Place<'_>) -> Result<SharedArray, Decode
             [_] => Ok(array.clone()),
             shape => Err(at.fail(format!("has {} dimensions, expected 1", shape.len()))),
         },
-        Some(Node::Array(ArrayNode { data: Data::Unreadable(why), .. })) => {
-            Err(at.fail(why.clone()))
-        }
+        Some(Node::Array(ArrayNode { data: Data::Unreadable(why), .. })) => Err(at.unread(why)),
         Some(_) => Err(at.fail("expected an array of numbers")),
         None => Err(at.fail("is missing from the sparse matrix")),
     }

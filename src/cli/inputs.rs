@@ -159,6 +159,8 @@ fn counted(number: usize, thing: &str) -> String {
 
 /// One input a line; empty lines and lines that begin with `#` are left out.
 fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
+    // Editors of some systems put a mark before the text.
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let lines = text.split(|&byte| byte == b'\n').map(|line| match std::str::from_utf8(line) {
         Ok(line) => OsStr::new(line.trim()),
         Err(_) => OsStr::from_bytes(line.trim_ascii()),
@@ -224,7 +226,8 @@ mod tests {
 
     #[test]
     fn lists() {
-        let found: Vec<&OsStr> = lines(b"a.h5ad\r\n\n# no\n k=b c.zarr \n\xe9\n").collect();
+        let found: Vec<&OsStr> =
+            lines(b"\xef\xbb\xbfa.h5ad\r\n\n# no\n k=b c.zarr \n\xe9\n").collect();
         let latin_1 = OsStr::from_bytes(b"\xe9");
         assert_eq!(found, [OsStr::new("a.h5ad"), OsStr::new("k=b c.zarr"), latin_1]);
     }

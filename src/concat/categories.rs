@@ -350,8 +350,14 @@ impl Categories {
             Self::Int(_, values) => {
                 let mut values = values.clone();
                 values.sort_unstable();
-                let fits = values.iter().all(|&value| i64::try_from(value).is_ok());
-                Self::Int(if fits { DType::I64 } else { DType::U64 }, values)
+                if values.iter().all(|&value| i64::try_from(value).is_ok()) {
+                    Self::Int(DType::I64, values)
+                } else if values.iter().all(|&value| u64::try_from(value).is_ok()) {
+                    Self::Int(DType::U64, values)
+                } else {
+                    // No dtype holds them all: Python's own integers, which are written as text.
+                    Self::Text(Self::Int(DType::I64, values).text())
+                }
             }
             Self::Float(_, values) => {
                 let mut values = values.clone();

@@ -147,12 +147,17 @@ fn concat_compat(
     }
     if types.iter().any(|ty| ty.is_extension()) {
         let mut target = find_common(types);
-        // common_dtype_categorical_compat
-        if matches!(target, ColumnType::Number(dtype) if dtype.is_integer()) {
+        // common_dtype_categorical_compat. Booleans become objects there, which are nullable here.
+        let holding_missing = match target {
+            ColumnType::Number(DType::Bool) => Some(ColumnType::Masked(DType::Bool)),
+            ColumnType::Number(dtype) if dtype.is_integer() => Some(ColumnType::Number(DType::F64)),
+            _ => None,
+        };
+        if let Some(holding_missing) = holding_missing {
             for (number, unit) in units.iter().enumerate() {
                 let is_category = matches!(types[number], ColumnType::Category(_));
                 if is_category && (blank[number] || (unit.any_missing)()?) {
-                    target = ColumnType::Number(DType::F64);
+                    target = holding_missing;
                     break;
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::anndata::DecodeError;
 use crate::base::ReadError;
 
 use super::awkward::AwkwardError;
@@ -94,6 +95,9 @@ pub enum PlanError {
         /// Why.
         source: AwkwardError,
     },
+    /// `uns` is to be merged, and holds what is not read.
+    #[error("{0}\n  hint: leave out --uns-merge, or delete the element from the file")]
+    UnreadUns(DecodeError),
     /// An input could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),

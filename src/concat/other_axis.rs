@@ -235,15 +235,20 @@ impl Planner<'_> {
     pub fn merge_uns(&mut self) -> Result<Mapping, PlanError> {
         let mappings: Vec<&Mapping> = self.sources.iter().map(|source| &source.adata.uns).collect();
         let Some(strategy) = self.options.uns_merge else {
-            let elements: Vec<String> = union_keys(&mappings)
-                .into_iter()
-                .map(|key| self.at(&format!("uns/{key}")))
-                .collect();
+            let unread = self.sources.iter().flat_map(|source| &source.adata.uns_unread);
+            let mut keys: IndexSet<&str> = union_keys(&mappings).into_iter().collect();
+            keys.extend(unread.map(|(key, _)| key.as_str()));
+            let elements: Vec<String> =
+                keys.into_iter().map(|key| self.at(&format!("uns/{key}"))).collect();
             if !elements.is_empty() {
                 self.notices.push(Notice::NotMerged { elements, option: "--uns-merge" });
             }
             return Ok(Mapping::new());
         };
+        let mut unread = self.sources.iter().flat_map(|source| &source.adata.uns_unread);
+        if let Some((_, error)) = unread.next() {
+            return Err(PlanError::UnreadUns(error.clone()));
+        }
         let all = leaves(&mappings, &self.at("uns"));
         let mappings: Vec<(usize, &Mapping)> = mappings.into_iter().enumerate().collect();
         let sources = self.sources;

@@ -140,6 +140,7 @@ impl<'a> Planner<'a> {
                 varp: other.pairwise,
                 raw: None,
                 uns,
+                uns_unread: Vec::new(),
             },
             Axis::Var => AnnData {
                 n_obs: other.frame.len,
@@ -154,6 +155,7 @@ impl<'a> Planner<'a> {
                 varp: pairwise,
                 raw: None,
                 uns,
+                uns_unread: Vec::new(),
             },
         };
         Ok((merged, report))
@@ -389,5 +391,6 @@ fn raw_as_adata(adata: &AnnData) -> Option<AnnData> {
         varp: Mapping::new(),
         raw: None,
         uns: Mapping::new(),
+        uns_unread: Vec::new(),
     })
 }

@@ -203,6 +203,10 @@ impl Elements {
                 self.push(path, "dict", None, None);
                 self.add_mapping(path, mapping);
             }
+            Elem::Object(encoding, parts) => {
+                self.push(path, encoding, None, None);
+                self.add_mapping(path, parts);
+            }
             Elem::Frame(frame) => self.add_frame(path, frame),
             Elem::Sparse(sparse) => {
                 if let SparseBody::Planned(number) = sparse.body {

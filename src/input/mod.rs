@@ -49,6 +49,15 @@ pub enum OpenError {
         /// What the system said.
         source: Arc<std::io::Error>,
     },
+    /// A pipe, a device or a socket.
+    #[error(
+        "{path}: this is neither a file nor a directory\n  hint: write what comes from a pipe into a file first",
+        path = path.display()
+    )]
+    NoFile {
+        /// The path given.
+        path: PathBuf,
+    },
     /// A directory that holds no zarr store.
     #[error("{path}: this directory is not a zarr store (it has no zarr.json, .zgroup or .zmetadata)\n  hint: give the path of an .h5ad file or of the .zarr directory itself", path = path.display())]
     NotZarr {
@@ -92,6 +101,9 @@ pub fn open(path: &Path, context: &Arc<io::Context>) -> Result<Source, OpenError
     let metadata = std::fs::metadata(path).map_err(|error| OpenError::system(path, error))?;
     if metadata.is_dir() {
         return zarr::open(path, context);
+    }
+    if !metadata.is_file() {
+        return Err(OpenError::NoFile { path: path.to_owned() });
     }
     hdf5::open(path, context)
 }

@@ -131,6 +131,6 @@ fn names_that_exclude_each_other_are_an_error_that_names_both() {
     }
     let mapping: Mapping =
         [("a", &plain), ("a/b", &plain)].map(|(key, elem)| (key.to_owned(), elem.clone())).into();
-    let error = super::element::encode_mapping(&mapping, "/obsm").unwrap_err().to_string();
+    let error = super::element::encode_mapping("dict", &mapping, "/obsm").unwrap_err().to_string();
     assert!(error.starts_with("/obsm: \"a\" and \"a/b\""), "{error}");
 }
