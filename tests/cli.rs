@@ -37,11 +37,7 @@ fn refused(args: &[&str], code: i32, expected: &str) {
 #[test]
 fn wrong_usage() {
     refused(&["MNT"], 2, "there are no inputs");
-    refused(
-        &["--keys", "a", "INPUT", "INPUT", "MNT"],
-        2,
-        "--keys has 1 key, but there are 2 inputs",
-    );
+    refused(&["--keys", "a", "INPUT", "INPUT", "MNT"], 2, "--keys has 1 key for 2 inputs");
     refused(&["--keys", "a,a", "INPUT", "INPUT", "MNT"], 2, "the key \"a\" stands for both");
     refused(&["a=INPUT", "a=INPUT", "MNT"], 2, "the key \"a\" stands for both");
     refused(&["a=INPUT", "INPUT", "MNT"], 2, "1 of 2 inputs have a key");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::usage;
+use super::{counted, usage};
 
 /// Where else inputs are named.
 #[derive(Debug, Clone, Args)]
@@ -81,13 +81,9 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInp
         }
         if keys.len() != specs.len() {
             return Err(usage(format!(
-                "--keys has {}, but there {}\n  \
-                 hint: give one key for each input, separated by commas",
+                "--keys has {} for {}\n  hint: give one key for each input, separated by commas",
                 counted(keys.len(), "key"),
-                match specs.len() {
-                    1 => "is 1 input".to_owned(),
-                    number => format!("are {number} inputs"),
-                }
+                counted(specs.len(), "input")
             )));
         }
         return Ok(specs
@@ -152,11 +148,6 @@ fn read_list(list: &Path) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// A number of things.
-fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
 /// One input a line; empty lines and lines that begin with `#` are left out.
 fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
     // Editors of some systems put a mark before the text.
@@ -201,8 +192,8 @@ mod tests {
     fn keys_that_contradict() {
         for (named, keys, expected) in [
             (&[][..], None, "there are no inputs"),
-            (&["a", "b"], Some(&["k"][..]), "--keys has 1 key, but there are 2 inputs"),
-            (&["a"], Some(&["k", "l"]), "--keys has 2 keys, but there is 1 input"),
+            (&["a", "b"], Some(&["k"][..]), "--keys has 1 key for 2 inputs"),
+            (&["a"], Some(&["k", "l"]), "--keys has 2 keys for 1 input"),
             (&["a", "b"], Some(&["k", "k"]), "the key \"k\" stands for both a and b"),
             (&["x=a", "x=b"], None, "the key \"x\" stands for both a and b"),
             (&["x=a", "b"], None, "1 of 2 inputs have a key"),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 
-use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, say, sentence};
+use super::{Bar, ConcatArgs, KeyedInput, ResourceArgs, counted, say, sentence};
 use crate::tree::Group;
 use crate::{anndata, concat, input, io};
 
@@ -85,11 +85,8 @@ fn all_or_failure(opened: Vec<Result<concat::Input>>) -> Result<Vec<concat::Inpu
 /// Whatever step fails first.
 pub fn load(inputs: &[KeyedInput], args: &ConcatArgs, resources: &ResourceArgs) -> Result<Loaded> {
     let Prepared { inputs, plan } = prepare(inputs, args, resources)?;
-    let num_inputs = match inputs.len() {
-        1 => "1 input".to_owned(),
-        number => format!("{number} inputs"),
-    };
-    say(format_args!("{} obs × {} vars from {num_inputs}", plan.merged.n_obs, plan.merged.n_vars));
+    let (n_obs, n_vars) = (plan.merged.n_obs, plan.merged.n_vars);
+    say(format_args!("{n_obs} obs × {n_vars} vars from {}", counted(inputs.len(), "input")));
     for notice in &plan.notices {
         say(format_args!("note: {notice}"));
     }

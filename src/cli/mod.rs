@@ -78,6 +78,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A number of things.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A path as it is typed in a shell.
 fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
