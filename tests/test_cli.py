@@ -177,6 +177,7 @@ def test_output_directory_missing(pair, tmp_path):
 def test_output_not_named(pair, tmp_path):
     refused("materialize", *pair, code=2, says="hint: name it with -o OUT.h5ad")
     refused("materialize", *pair, tmp_path / "all.zarr", code=2, says=f"hint: name it with -o {tmp_path}/all.zarr")
+    refused("materialize", f"a={pair[0]}", f"b={pair[1]}", code=2, says="hint: name it with -o OUT.h5ad")
     refused("materialize", *pair, "-o", "all", code=2, says="hint: -o all.h5ad")
 
 
@@ -398,7 +399,8 @@ def test_output_options(pair, tmp_path, extra):
 @pytest.mark.fuse
 class TestMountpoint:
     def test_missing(self, pair, tmp_path):
-        refused("mount", *pair, tmp_path / "nowhere")
+        refused("mount", *pair, tmp_path / "nowhere", says="hint: mkdir")
+        refused("mount", f"a={pair[0]}", f"b={pair[1]}", says="this is an input, not the mountpoint")
 
     def test_not_empty(self, pair, mnt):
         (mnt / "file").write_text("x")

@@ -10,7 +10,8 @@ use super::{AnnData, Elem, Frame, Mapping, Raw, element, frame, legacy, names};
 use crate::array::{ReshapedText, TextBuf, UnitAxis};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
-/// Decodes a file. Only headers are read, and what is small and says how to read the rest.
+/// Decodes a file. Only headers are read, what is small and says how to read the rest, and the names
+/// of rows where `obsm` or `varm` hold tables.
 ///
 /// Where `anndata` 0.12 reads a file, this gives what it gives. Where it fails because a writer was
 /// careless but the meaning is plain (a missing `encoding-version`, a column of shape `(n, 1)`, a
@@ -172,7 +173,9 @@ fn decode_uns(
                     Ok(elem) => {
                         uns.insert(key.clone(), elem);
                     }
-                    Err(error @ DecodeError::Unread { .. }) => unread.push((key.clone(), error)),
+                    Err(error @ DecodeError::Unread { .. }) if !is_needed(key) => {
+                        unread.push((key.clone(), error));
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -180,6 +183,11 @@ fn decode_uns(
         _ => uns = decode_mapping(root, "uns", at)?,
     }
     Ok((uns, unread))
+}
+
+/// Whether a key of `uns` says something of other elements, in files of older versions.
+fn is_needed(key: &str) -> bool {
+    key == "neighbors" || key.ends_with("_categories") || key.contains("_keys_multicol")
 }
 
 /// Checks that elements have the extents of their axes (`AlignedMappingBase._validate_value`), and

@@ -51,7 +51,7 @@ fn decode_group(group: &Group, at: &Place<'_>) -> Result<Elem, DecodeError> {
 pub(super) fn is_dict(group: &Group) -> bool {
     match attrs::encoding(&group.attrs) {
         "" => !group.attrs.contains_key("h5sparse_format") && !frame::looks_like(group),
-        encoding => encoding == "dict",
+        encoding => encoding == "dict" && matches!(attrs::version(&group.attrs), "0.1.0" | ""),
     }
 }
 

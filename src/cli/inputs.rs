@@ -73,6 +73,11 @@ impl InputArgs {
     }
 }
 
+/// Whether a word of the command line names an input that is there.
+pub fn is_input(text: &OsStr) -> bool {
+    Spec::parse(text).path.exists()
+}
+
 fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInput>> {
     let num_keyed = specs.iter().filter(|spec| spec.key.is_some()).count();
     if let Some(keys) = keys {

@@ -14,7 +14,7 @@ use indicatif::HumanBytes;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::args::{FormatArg, shard_bytes};
-use super::inputs::InputArgs;
+use super::inputs::{InputArgs, is_input};
 use super::{Bar, ConcatArgs, ResourceArgs, load, parse_count, parse_size, quoted, say, usage};
 use crate::face::zarr::{Geometry, ZarrFormat};
 use crate::materialize::{
@@ -164,7 +164,7 @@ fn output(args: &MaterializeArgs, path: &Path, rules: OutputRules) -> Result<Out
         Some("h5ad" | "h5") if std::path::absolute(path)?.to_str().is_none() => {
             Err(usage(format!(
                 "{}: an .h5ad can only be written to a path that is UTF-8\n  \
-             hint: write it elsewhere and move it",
+                 hint: write it elsewhere and move it",
                 path.display()
             )))
         }
@@ -183,7 +183,7 @@ fn output(args: &MaterializeArgs, path: &Path, rules: OutputRules) -> Result<Out
 fn no_output(paths: &[OsString]) -> anyhow::Error {
     let is_output = |path: &&Path| {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        matches!(extension, Some("h5ad" | "zarr")) && !path.exists()
+        matches!(extension, Some("h5ad" | "zarr")) && !is_input(path.as_os_str())
     };
     let meant = paths.last().map(Path::new).filter(is_output);
     let meant = meant.map_or_else(|| "OUT.h5ad".to_owned(), quoted);

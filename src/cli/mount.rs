@@ -15,13 +15,15 @@ use signal_hook::iterator::Signals;
 
 use super::args::{FormatArg, shard_bytes};
 use super::daemon::{self, Handshake, Outcome, Side};
-use super::inputs::{InputArgs, KeyedInput};
+use super::inputs::{InputArgs, KeyedInput, is_input};
 use super::{ConcatArgs, ResourceArgs, load, parse_count, parse_size, quoted, say, usage};
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
 use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
 
 /// Name of the store in the mountpoint.
 const STORE: &str = "merged.zarr";
+/// What is said of a mountpoint that is none.
+const LAST: &str = "the last argument is the mountpoint, an empty directory";
 /// How long readers may finish after a signal.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -248,23 +250,22 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
     let metadata = match std::fs::metadata(mountpoint) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if is_input(mountpoint.as_os_str()) {
+                bail!("{shown}: this is an input, not the mountpoint\n  hint: {LAST}");
+            }
             bail!("{shown}: the mountpoint does not exist\n  hint: mkdir {typed}")
         }
         Err(error) if is_dead_mount(&error) => bail!(dead_mount(mountpoint)),
         Err(error) => bail!("{shown}: the mountpoint cannot be used: {error}"),
     };
     if !metadata.is_dir() {
-        bail!(
-            "{shown}: the mountpoint is not a directory\n  hint: the last argument is the mountpoint, an empty directory"
-        );
+        bail!("{shown}: the mountpoint is not a directory\n  hint: {LAST}");
     }
     if ["zarr.json", ".zgroup", ".zarray", ".zmetadata"]
         .iter()
         .any(|name| mountpoint.join(name).exists())
     {
-        bail!(
-            "{shown}: the mountpoint is itself a zarr store\n  hint: the last argument is the mountpoint, an empty directory"
-        );
+        bail!("{shown}: the mountpoint is itself a zarr store\n  hint: {LAST}");
     }
     let mut entries = match std::fs::read_dir(mountpoint) {
         Ok(entries) => entries,

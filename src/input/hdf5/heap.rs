@@ -255,33 +255,40 @@ pub(super) fn objects(bytes: &[u8]) -> (Vec<Range<usize>>, State) {
     };
     let mut objects = Vec::new();
     let mut at = HEADER_BYTES;
+    let mut is_sound = true;
     while let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk::<HEADER_BYTES>()) {
         let [n0, n1, _, _, _, _, _, _, size @ ..] = *head;
         let number = usize::from(u16::from_le_bytes([n0, n1]));
         let size = u64::from_le_bytes(size);
-        if number == 0 {
-            let is_last = size.checked_add(at as u64) == Some(bytes.len() as u64);
-            let state = whole(is_last && size.is_multiple_of(8));
-            return (objects, if size == 0 { State::Endless } else { state });
-        }
-        // What the library takes for the whole object: it does not mind an overflow.
-        if (size.wrapping_add(7) & !7).wrapping_add(HEADER_BYTES as u64) == 0 {
+        // How far the library goes on, whatever it finds: it does not mind an overflow.
+        let step = match number {
+            0 => size,
+            _ => (size.wrapping_add(7) & !7).wrapping_add(HEADER_BYTES as u64),
+        };
+        if step == 0 {
             return (objects, State::Endless);
         }
-        let start = at + HEADER_BYTES;
-        let Some(end) = usize::try_from(size)
-            .ok()
-            .and_then(|size| start.checked_add(size))
-            .filter(|&end| end <= bytes.len())
-        else {
-            return (objects, State::Damaged);
+        let within = |len: u64| {
+            let end = at.checked_add(usize::try_from(len).ok()?)?;
+            Some(end).filter(|&end| end <= bytes.len())
         };
-        if objects.len() <= number {
-            objects.resize(number + 1, 0..0);
+        let next = within(step);
+        if number == 0 {
+            if next == Some(bytes.len()) {
+                return (objects, whole(is_sound && size.is_multiple_of(8)));
+            }
+            is_sound = false;
+        } else if let Some(end) = size.checked_add(HEADER_BYTES as u64).and_then(within) {
+            if objects.len() <= number {
+                objects.resize(number + 1, 0..0);
+            }
+            objects[number] = at + HEADER_BYTES..end;
+        } else {
+            is_sound = false;
         }
-        objects[number] = start..end;
-        at = end.next_multiple_of(8);
+        let Some(next) = next else { return (objects, State::Damaged) };
+        at = next;
     }
     // Less than a header is left.
-    (objects, whole(at <= bytes.len()))
+    (objects, whole(is_sound))
 }

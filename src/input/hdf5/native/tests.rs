@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::hdf5::types::{FixedAscii, VarLenUnicode};
 use hdf5_sys::{h5a, h5l, h5p, h5s, h5t};
 
-use super::super::heap::{is_endless, objects};
+use super::super::heap::{State, is_endless, objects};
 use super::super::library::{Id, locked};
 use super::super::storage::HdfFile;
 use super::super::walk;
@@ -97,6 +97,18 @@ impl Random {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit.max(1)
+    }
+}
+
+#[test]
+fn a_heap_is_searched_as_far_as_the_library_goes() {
+    for (number, size, state) in
+        [(0, 32, State::Endless), (1, u64::MAX, State::Endless), (0, 9000, State::Damaged)]
+    {
+        let mut bytes = vec![0; 4096];
+        bytes[16] = number;
+        bytes[24..32].copy_from_slice(&u64::to_le_bytes(size));
+        assert_eq!(objects(&bytes).1, state, "{number} {size}");
     }
 }
 
