@@ -1,5 +1,5 @@
 //! Real files of many ages decode to what anndata reads: `tests/data/decoded.txt` has one line an
-//! element, made by `tests/describe_anndata.py`.
+//! element, made by `tests/python/programs/describe_anndata.py`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 

@@ -115,7 +115,7 @@ fn what_zarr_python_reads() {
         return;
     };
     let out = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zarr_stores.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/draw/zarr_stores.py");
     let further = std::env::var("ANNCAT_ZARR_STORES").unwrap_or_default();
     let mut command = Command::new(python);
     command.arg(script).arg(out.path()).args(further.split(':').filter(|path| !path.is_empty()));

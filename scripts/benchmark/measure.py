@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import anncat  # tests/anncat.py
+from oracle import anncat  # tests/python/oracle
 
 MIB = 1 << 20
 # Memory that is touched before a measurement.

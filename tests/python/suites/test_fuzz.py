@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-import anncat
-import fuzz_semantics
+from oracle import anncat
+from programs import fuzz_semantics
 
 SEEDS = int(os.environ.get("ANNCAT_FUZZ_SEEDS", "100"))
 BATCH = 20

@@ -12,10 +12,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-import anncat
-import differential
-import fuzz_semantics  # noqa: F401 (its harness)
-import zarr_inline
+from oracle import anncat, differential, zarr_inline
+from programs import fuzz_semantics  # noqa: F401 (its harness)
 
 
 def thing(n: int, names: str, tag: str, x=None, obs=None, var=None, **more) -> ad.AnnData:

@@ -19,9 +19,7 @@ import pytest
 import scipy.sparse
 import zarr
 
-import anncat
-import compare
-import differential
+from oracle import anncat, compare, differential
 
 
 def refused(*args, code: int = 1, says: str = "", env=None) -> str:

@@ -11,10 +11,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-import anncat
-import compare
-import differential
-import intended
+from oracle import anncat, compare, differential, intended
 from conftest import small
 
 SEMANTICS = anncat.ROOT / "docs" / "SEMANTICS.md"

@@ -29,7 +29,7 @@ def sync(coro, loop=None, timeout=None):
     except StopIteration as done:
         return done.value
     coro.close()
-    raise RuntimeError("a coroutine of zarr waits for something: tests/zarr_inline.py does not know it")
+    raise RuntimeError("a coroutine of zarr waits for something: oracle/zarr_inline.py does not know it")
 
 
 async def to_thread(function, /, *args, **kwargs):

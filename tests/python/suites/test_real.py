@@ -6,8 +6,7 @@ import itertools
 
 import pytest
 
-import anncat
-import differential
+from oracle import anncat, differential
 
 NAMES = [
     "anndataR_example", "archive_v0.7.0", "archive_v0.7.8", "archive_v0.11.4",

@@ -17,9 +17,7 @@ import anndata as ad
 import numpy as np
 import scanpy as sc
 
-import anncat
-import compare
-import differential
+from oracle import anncat, compare, differential
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@
     scripts/fuzz-semantics --seeds 17:18 --keep /tmp/case     # one case, its files kept
     scripts/fuzz-semantics --real DIR                         # pairs of the files in DIR
 
-A seed gives the same inputs and options for ever (as long as draw.py does). Ends with 1 when
+A seed gives the same inputs and options for ever (as long as draw/cases.py does). Ends with 1 when
 anything differs.
 """
 
@@ -23,11 +23,8 @@ import time
 import traceback
 from pathlib import Path
 
-import anncat
-import differential
-import draw
-import intended
-import zarr_inline
+from draw import cases
+from oracle import anncat, differential, intended, zarr_inline
 
 FORMATS = ("h5ad", "zarr2", "zarr3", "mixed")
 
@@ -43,7 +40,7 @@ def one_seed(task) -> dict:
     directory = Path(keep or tempfile.mkdtemp(prefix="anncat-fuzz-", dir=SCRATCH))
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        case = draw.case(seed, formats)
+        case = cases.case(seed, formats)
         report["options"] = case.options
         try:
             paths = differential.write_inputs(case, directory)

@@ -9,10 +9,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-import compare
-import differential
-import draw
-import intended
+from draw import cases
+from oracle import compare, differential, intended
 
 
 def rich() -> ad.AnnData:
@@ -152,7 +150,7 @@ def test_shape_is_compared():
 
 
 def test_draws_are_the_same_for_a_seed():
-    one, two = draw.case(5), draw.case(5)
+    one, two = cases.case(5), cases.case(5)
     assert one.options == two.options
     for a, b in zip(one.adatas, two.adatas, strict=True):
         assert not compare.differences(a, b, check_sorted=False)
@@ -163,7 +161,7 @@ def test_draws_meet_every_rule():
     # The first is about reading, the others are met once in a thousand.
     met = {"raw-without-rows", "unlike-unequal", "awkward-between"}
     for seed in range(400):
-        case = draw.case(seed, "h5ad")
+        case = cases.case(seed, "h5ad")
         with differential.quiet():
             met |= intended.expected(case.adatas, case.options).rules
         if met == set(intended.RULES):

@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-import anncat
-import differential
+from oracle import anncat, differential
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 def pytest_collection_modifyitems(items):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 BIN = os.environ.get("ANNCAT_BIN", str(ROOT / "target/release/anncat"))
 TIMEOUT_S = float(os.environ.get("ANNCAT_TIMEOUT", "60"))
 

@@ -3,7 +3,7 @@
 One line an element, in order, with a checksum (64-bit FNV-1a) of its values. tests/anndata.rs says
 the same of what anncat decodes. Run this again when a file is added:
 
-    python tests/describe_anndata.py
+    python tests/python/programs/describe_anndata.py
 """
 
 import warnings
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 lines: list[str] = []
 
 

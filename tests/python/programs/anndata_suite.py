@@ -19,7 +19,7 @@ import h5py
 import zarr
 from scipy import sparse
 
-import anncat
+from oracle import anncat
 
 CALLS = collections.Counter()
 real_concat = ad.concat

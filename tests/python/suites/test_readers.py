@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-import anncat
-import compare
-import differential
+from oracle import anncat, compare, differential
 
 OPTIONS = {"join": "outer", "label": "batch"}
 

@@ -14,9 +14,7 @@ import h5py
 import numpy as np
 import zarr
 
-import anncat
-import compare
-import intended
+from oracle import anncat, compare, intended
 
 FACES = ("mount", "mount2", "h5ad", "zarr")
 

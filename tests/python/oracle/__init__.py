@@ -1,0 +1,1 @@
+"""What is right: anndata's own results, the differences meant from them, strict equality, one comparison."""
