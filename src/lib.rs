@@ -2,7 +2,8 @@
 //!
 //! Layers, each of which only looks down (see `docs/ARCHITECTURE.md`):
 //! `base < array < tree` are shared; `io < input < anndata < concat` produce lazy arrays;
-//! `face < fuse` and `materialize` present a [`tree::Group`]; `cli` joins the two legs.
+//! `face < fuse` and `materialize` present a [`tree::Group`]. `recipe` is the one door to what
+//! produces; `cli` goes through it and joins the two legs.
 
 pub mod anndata;
 pub mod array;
@@ -14,4 +15,5 @@ pub mod fuse;
 pub mod input;
 pub mod io;
 pub mod materialize;
+pub mod recipe;
 pub mod tree;

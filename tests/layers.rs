@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("face", &["base", "array", "tree"]),
     ("fuse", &["base", "array", "tree", "face"]),
     ("materialize", &["base", "array", "tree", "face"]),
+    ("recipe", &["base", "tree", "io", "input", "anndata", "concat", "face"]),
 ];
 
 /// Crates that only some places may name.

@@ -450,3 +450,79 @@ fn surroundings_of_scattered_reads_are_stored_as_they_are() {
     plain.read_exact_at(&mut expected, 1 << 18).unwrap();
     assert_eq!(stored, expected);
 }
+
+/// Every file of a store, with its bytes.
+fn contents(store: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut paths = Vec::new();
+    files(store, &mut paths);
+    paths.sort();
+    let content = |path: PathBuf| {
+        let bytes = fs::read(&path).unwrap();
+        (path.strip_prefix(store).unwrap().to_owned(), bytes)
+    };
+    paths.into_iter().map(content).collect()
+}
+
+#[test]
+fn a_plan_gives_the_same_bytes_everywhere_or_says_what_changed() {
+    if !can_mount() {
+        return;
+    }
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (inputs, plan) = (here.path().join("data"), here.path().join("plans/plan.json"));
+    fs::create_dir(&inputs).unwrap();
+    fs::create_dir(plan.parent().unwrap()).unwrap();
+    for name in ["a.h5ad", "b.h5ad"] {
+        fs::copy(data(RICHER[0]), inputs.join(name)).unwrap();
+        fs::copy(data(RICHER[0]), there.path().join(name)).unwrap();
+    }
+    let saving = anncat()
+        .args(["inspect", "--label", "donor", "--index-unique", "-", "--shard-size", "1MiB"])
+        .arg("--save")
+        .args([plan.clone(), inputs.join("a.h5ad"), inputs.join("b.h5ad")])
+        .output()
+        .unwrap();
+    success(&saving);
+    let relocate = format!("{}={}", inputs.display(), there.path().display());
+    let plan = plan.to_str().unwrap();
+    let mut seen = Vec::new();
+    for args in
+        [&["--plan", plan][..], &["--plan", plan], &["--plan", plan, "--relocate", &relocate]]
+    {
+        let mountpoint = Mountpoint::new();
+        success(&mountpoint.mount(args, &[]));
+        seen.push(contents(&mountpoint.store()));
+        success(&run(&[Path::new("unmount"), mountpoint.path()]));
+    }
+    assert!(seen[0].len() > 20);
+    assert!(seen[0].iter().any(|(path, _)| path.starts_with("obs/donor")));
+    assert!(seen.iter().all(|contents| *contents == seen[0]), "the bytes differ");
+
+    // What the plan says cannot be said twice.
+    let mountpoint = Mountpoint::new();
+    let refused = mountpoint.mount(&["--plan", plan, "--label", "x"], &[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    let refused = mountpoint.mount(&["--plan", plan, "--shard-size", "2MiB"], &[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    let refused = mountpoint.mount(&["--plan", plan], &[RICHER[0]]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+
+    // An input that was written to since is named, and nothing is mounted.
+    let changed = inputs.join("b.h5ad");
+    let bytes = fs::read(&changed).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    fs::write(&changed, bytes).unwrap();
+    let refused = mountpoint.mount(&["--plan", plan], &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = stderr(&refused);
+    assert!(told.contains("b.h5ad: this is not the input that the plan was made of"), "{told}");
+    assert!(!mountpoint.is_mounted());
+    let out = there.path().join("out.h5ad");
+    let materializing = |args: &[&str]| {
+        anncat().args(["materialize", "--plan", plan]).args(args).arg("-o").arg(&out).output()
+    };
+    assert_eq!(materializing(&[]).unwrap().status.code(), Some(1));
+    assert!(!out.exists());
+    success(&materializing(&["--relocate", &relocate]).unwrap());
+    assert!(out.exists());
+}

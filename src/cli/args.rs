@@ -1,14 +1,128 @@
-//! Options that several subcommands share.
+//! Options that several subcommands share, and the recipe that they make.
 
+use std::ffi::OsString;
 use std::num::NonZeroU64;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use super::inputs::InputArgs;
 use super::usage;
 use crate::anndata::SparseFormat;
 use crate::concat;
-use crate::face::zarr::ZarrFormat;
+use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
+use crate::recipe::{Limits, Recipe, plan_file};
+
+/// What is merged, and how: the same for every command that merges.
+#[derive(Debug, Clone, Args)]
+pub struct RecipeArgs {
+    #[command(flatten)]
+    pub(super) inputs: InputArgs,
+    #[command(flatten)]
+    pub(super) concat: ConcatArgs,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+}
+
+impl RecipeArgs {
+    /// The recipe that the options and the inputs `named` beside them make, or that the plan holds.
+    ///
+    /// # Errors
+    /// They contradict each other, or a list or plan cannot be read.
+    pub fn recipe(&self, named: &[OsString]) -> anyhow::Result<Recipe> {
+        let Some(plan) = &self.inputs.plan else {
+            return Ok(Recipe {
+                inputs: self.inputs.resolve(named, self.concat.keys.as_deref())?,
+                options: self.concat.options(),
+                layout: self.store.over(ZarrOptions::default())?,
+            });
+        };
+        if let Some(named) = named.first() {
+            return Err(usage(format!(
+                "{} is an input, and --plan says what the inputs are\n  hint: use one of them",
+                named.display()
+            )));
+        }
+        Ok(plan_file::read(plan, &self.inputs.relocations()?)?)
+    }
+
+    /// The same, where the layout is part of what is asked for: a plan says it, too.
+    ///
+    /// # Errors
+    /// As [`Self::recipe`].
+    pub fn recipe_with_layout(&self, named: &[OsString]) -> anyhow::Result<Recipe> {
+        match self.store.given().next() {
+            Some(option) if self.inputs.plan.is_some() => Err(usage(format!(
+                "both --plan and {option} are given, and the plan says how the store is laid \
+                 out\n  hint: leave out {option}, or plan anew with it"
+            ))),
+            _ => self.recipe(named),
+        }
+    }
+
+    /// What the recipe may use.
+    pub const fn limits(&self) -> Limits {
+        Limits { memory_bytes: self.resources.memory }
+    }
+}
+
+/// How a zarr store is laid out.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// Version of the zarr format [default: 3]
+    #[arg(long, value_enum, value_name = "2|3")]
+    pub zarr_format: Option<FormatArg>,
+    /// Rows of a chunk of a matrix [default: about 4 MiB of them]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub chunk_rows: Option<NonZeroU64>,
+    /// Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix
+    /// [default: 1048576; of a compressed .h5ad 65536]
+    #[arg(long, visible_alias = "chunk-nnz", value_name = "N", value_parser = parse_count)]
+    pub chunk_elems: Option<NonZeroU64>,
+    /// Put chunks together into shards (files) of about SIZE; zarr 3 only
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub shard_size: Option<u64>,
+}
+
+impl StoreArgs {
+    /// A layout with what was asked for in place of what it has.
+    ///
+    /// # Errors
+    /// Shards in a format that has none.
+    pub fn over(&self, layout: ZarrOptions) -> anyhow::Result<ZarrOptions> {
+        let format = self.zarr_format.map_or(layout.format, ZarrFormat::from);
+        let shard_bytes = self.shard_size.and_then(NonZeroU64::new);
+        if shard_bytes.is_some() && format == ZarrFormat::V2 {
+            return Err(usage(
+                "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2",
+            ));
+        }
+        let of_layout = layout.geometry.shard_bytes.filter(|_| format == ZarrFormat::V3);
+        Ok(ZarrOptions {
+            format,
+            geometry: Geometry {
+                rows: self.chunk_rows.or(layout.geometry.rows),
+                elems: self.chunk_elems.or(layout.geometry.elems),
+                shard_bytes: shard_bytes.or(of_layout),
+            },
+        })
+    }
+
+    /// The options that were given.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("--zarr-format", self.zarr_format.is_some()),
+            ("--chunk-rows", self.chunk_rows.is_some()),
+            ("--chunk-elems", self.chunk_elems.is_some()),
+            ("--shard-size", self.shard_size.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(option, is_given)| is_given.then_some(option))
+    }
+}
 
 /// How inputs are concatenated, in the words of `anndata.concat`.
 #[derive(Debug, Clone, Args)]
@@ -71,19 +185,6 @@ impl From<FormatArg> for ZarrFormat {
             FormatArg::V3 => Self::V3,
         }
     }
-}
-
-/// The size of shards that was asked for.
-///
-/// # Errors
-/// The format has no shards.
-pub fn shard_bytes(size: Option<u64>, format: ZarrFormat) -> anyhow::Result<Option<NonZeroU64>> {
-    if size.is_some() && format == ZarrFormat::V2 {
-        return Err(usage(
-            "zarr 2 has no shards\n  hint: leave out --shard-size or --zarr-format 2",
-        ));
-    }
-    Ok(size.and_then(NonZeroU64::new))
 }
 
 /// An axis, by name or number.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{counted, usage};
+use crate::recipe::{Input, Relocation};
 
 /// Where else inputs are named.
 #[derive(Debug, Clone, Args)]
@@ -20,15 +21,13 @@ pub struct InputArgs {
     /// KEY=PATH a line, relative to the working directory; lines that begin with # are left out
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-}
-
-/// An input with its key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyedInput {
-    /// The key.
-    pub key: String,
-    /// The file or directory.
-    pub path: PathBuf,
+    /// Take inputs, concatenation and layout from a plan that `anncat inspect --save` wrote, and
+    /// fail if an input is not what it was then
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["from", "ConcatArgs"])]
+    pub plan: Option<PathBuf>,
+    /// Look for inputs of the plan that lie in OLD in NEW instead; may be given several times
+    #[arg(long, value_name = "OLD=NEW", requires = "plan")]
+    pub relocate: Vec<OsString>,
 }
 
 impl InputArgs {
@@ -36,7 +35,7 @@ impl InputArgs {
     ///
     /// # Errors
     /// There are none, the list cannot be read, or keys are missing, too many or twice the same.
-    pub fn resolve(&self, named: &[OsString], keys: Option<&[String]>) -> Result<Vec<KeyedInput>> {
+    pub fn resolve(&self, named: &[OsString], keys: Option<&[String]>) -> Result<Vec<Input>> {
         let mut specs: Vec<Spec> = named.iter().map(|text| Spec::parse(text)).collect();
         if let Some(list) = &self.from {
             specs.extend(lines(&read_list(list)?).map(Spec::parse));
@@ -71,6 +70,24 @@ impl InputArgs {
         }
         Ok(inputs)
     }
+
+    /// Where inputs of a plan are now.
+    ///
+    /// # Errors
+    /// One is not of the form OLD=NEW.
+    pub fn relocations(&self) -> Result<Vec<Relocation>> {
+        let relocation = |text: &OsString| {
+            let bytes = text.as_bytes();
+            let equals = bytes.iter().position(|&byte| byte == b'=');
+            let (old, new) = match equals.map(|at| (&bytes[..at], &bytes[at + 1..])) {
+                Some((old, new)) if !old.is_empty() && !new.is_empty() => (old, new),
+                _ => return Err(usage(format!("--relocate {}: write OLD=NEW", text.display()))),
+            };
+            let absolute = |path: &[u8]| std::path::absolute(OsStr::from_bytes(path));
+            Ok(Relocation { old: absolute(old)?, new: absolute(new)? })
+        };
+        self.relocate.iter().map(relocation).collect()
+    }
 }
 
 /// Whether a word of the command line names an input that is there.
@@ -78,7 +95,7 @@ pub fn is_input(text: &OsStr) -> bool {
     Spec::parse(text).path.exists()
 }
 
-fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInput>> {
+fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<Input>> {
     let num_keyed = specs.iter().filter(|spec| spec.key.is_some()).count();
     if let Some(keys) = keys {
         if num_keyed > 0 {
@@ -94,7 +111,7 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInp
         return Ok(specs
             .into_iter()
             .zip(keys)
-            .map(|(spec, key)| KeyedInput { key: key.clone(), path: spec.path })
+            .map(|(spec, key)| Input::new(key, spec.path))
             .collect());
     }
     if num_keyed != 0 && num_keyed != specs.len() {
@@ -106,11 +123,8 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<KeyedInp
     Ok(specs
         .into_iter()
         .enumerate()
-        .map(|(n, spec)| KeyedInput {
-            // anndata.concat numbers inputs without keys.
-            key: spec.key.unwrap_or_else(|| n.to_string()),
-            path: spec.path,
-        })
+        // anndata.concat numbers inputs without keys.
+        .map(|(n, spec)| Input::new(spec.key.unwrap_or_else(|| n.to_string()), spec.path))
         .collect())
 }
 
@@ -172,7 +186,7 @@ mod tests {
         let named: Vec<OsString> = named.iter().map(OsString::from).collect();
         let keys: Option<Vec<String>> =
             keys.map(|keys| keys.iter().map(|&key| key.to_owned()).collect());
-        let inputs = InputArgs { from: None }
+        let inputs = InputArgs { from: None, plan: None, relocate: Vec::new() }
             .resolve(&named, keys.as_deref())
             .map_err(|error| error.to_string())?;
         Ok(inputs

@@ -2,16 +2,16 @@
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use super::inputs::InputArgs;
-use super::{ConcatArgs, ResourceArgs, load};
-use crate::anndata;
+use super::{RecipeArgs, say};
 use crate::concat::Report;
+use crate::recipe::{Planned, plan_file};
 
 /// Inputs that are listed one by one; the rest is in `--json`.
 const LISTED_INPUTS: usize = 40;
@@ -24,28 +24,32 @@ const LISTED_INPUTS: usize = 40;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   anncat inspect --label dataset b_cells=a.h5ad fetal=b.h5ad
-  anncat inspect --join outer --json a.h5ad b.zarr | jq .shape")]
+  anncat inspect --join outer --json a.h5ad b.zarr | jq .shape
+  anncat inspect --label donor --save plan.json a.h5ad b.h5ad; anncat mount --plan plan.json mnt")]
 pub struct InspectArgs {
     /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key
     #[arg(value_name = "INPUT")]
     paths: Vec<OsString>,
     #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    concat: ConcatArgs,
-    #[command(flatten)]
-    resources: ResourceArgs,
+    recipe: RecipeArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write inputs, concatenation and layout to a plan, with what makes each input the same
+    /// input; --plan of every command carries it out
+    #[arg(long, value_name = "PLAN.json")]
+    save: Option<PathBuf>,
 }
 
 /// Runs `anncat inspect`.
 pub fn run(args: &InspectArgs) -> Result<ExitCode> {
-    let inputs = args.inputs.resolve(&args.paths, args.concat.keys.as_deref())?;
-    let plan = load::prepare(&inputs, &args.concat, &args.resources)?.plan;
-    anndata::check_tables(&plan.merged)?;
-    let report = plan.report();
+    let recipe = args.recipe.recipe_with_layout(&args.paths)?;
+    let planned = Planned::open(&recipe, args.recipe.limits())?;
+    let report = planned.report();
+    if let Some(path) = &args.save {
+        plan_file::write(&planned.pinned()?, path)?;
+        say(format_args!("wrote {}", path.display()));
+    }
     let mut out = std::io::stdout().lock();
     let printed = if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)

@@ -13,10 +13,9 @@ use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-use super::args::{FormatArg, shard_bytes};
-use super::inputs::{InputArgs, is_input};
-use super::{Bar, ConcatArgs, ResourceArgs, load, parse_count, parse_size, quoted, say, usage};
-use crate::face::zarr::{Geometry, ZarrFormat};
+use super::inputs::is_input;
+use super::{Bar, RecipeArgs, load, parse_count, quoted, say, usage};
+use crate::face::zarr::ZarrOptions;
 use crate::materialize::{
     Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
     zarr,
@@ -41,13 +40,9 @@ pub struct MaterializeArgs {
     #[arg(value_name = "INPUT")]
     paths: Vec<OsString>,
     #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    concat: ConcatArgs,
+    recipe: RecipeArgs,
     #[command(flatten)]
     output: WriteArgs,
-    #[command(flatten)]
-    resources: ResourceArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -72,16 +67,6 @@ struct WriteArgs {
     /// Compression level: 0 to 9 for gzip [default: 4], 1 to 22 for zstd [default: 1, as is 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=22))]
     level: Option<u8>,
-    /// Elements of a chunk of a compressed .h5ad [default: 65536] or of a .zarr [default: 1048576]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    chunk_elems: Option<NonZeroU64>,
-    /// Version of the zarr format [default: 3]
-    #[arg(long, value_enum, value_name = "2|3")]
-    zarr_format: Option<FormatArg>,
-    /// Put chunks of a .zarr together into shards (files) of about SIZE, each chunk compressed by
-    /// itself; zarr 3 only
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    shard_size: Option<u64>,
 }
 
 /// How much is in flight.
@@ -112,13 +97,13 @@ enum Output {
 
 pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
     let Some(out) = &args.output.out else { return Err(no_output(&args.paths)) };
-    let inputs = args.inputs.resolve(&args.paths, args.concat.keys.as_deref())?;
+    let recipe = args.recipe.recipe(&args.paths)?;
     let rules = OutputRules {
         existing: if args.output.force { Existing::Replace } else { Existing::Refuse },
-        inputs: inputs.iter().map(|input| input.path.clone()).collect(),
+        inputs: recipe.inputs.iter().map(|input| input.path.clone()).collect(),
         durability: if args.output.sync { Durability::Synced } else { Durability::Cached },
     };
-    let output = output(args, out, rules.clone())?;
+    let output = output(args, out, recipe.layout, rules.clone())?;
     let kind = match &output {
         Output::H5ad(_) => TargetKind::File,
         Output::Zarr(_) => TargetKind::Directory,
@@ -132,16 +117,16 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
         ));
     }
     let started = Instant::now();
-    let loaded = load::load(&inputs, &args.concat, &args.resources)?;
+    let merged = load::load(&recipe, args.recipe.limits())?;
     let cancel = cancel_on_signals().context("cannot catch signals")?;
     match output {
         Output::H5ad(options) => {
             let options = h5ad::H5adOptions { cancel, ..options };
-            h5ad::write(&loaded.root, out, &options, &Bar::default())?;
+            h5ad::write(&merged.root, out, &options, &Bar::default())?;
         }
         Output::Zarr(options) => {
             let options = zarr::ZarrWriteOptions { cancel, ..options };
-            for error in zarr::write(&loaded.root, out, &options, &Bar::default())? {
+            for error in zarr::write(&merged.root, out, &options, &Bar::default())? {
                 say(format_args!("note: left out: {error}"));
             }
         }
@@ -158,7 +143,12 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
 }
 
 /// Resolves the options of the format that the output's name tells.
-fn output(args: &MaterializeArgs, path: &Path, rules: OutputRules) -> Result<Output> {
+fn output(
+    args: &MaterializeArgs,
+    path: &Path,
+    layout: ZarrOptions,
+    rules: OutputRules,
+) -> Result<Output> {
     let limits = limits(args);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("h5ad" | "h5") if std::path::absolute(path)?.to_str().is_none() => {
@@ -168,8 +158,8 @@ fn output(args: &MaterializeArgs, path: &Path, rules: OutputRules) -> Result<Out
                 path.display()
             )))
         }
-        Some("h5ad" | "h5") => h5ad_options(&args.output, limits, rules).map(Output::H5ad),
-        Some("zarr") => zarr_options(&args.output, limits, rules).map(Output::Zarr),
+        Some("h5ad" | "h5") => h5ad_options(args, limits, rules).map(Output::H5ad),
+        Some("zarr") => zarr_options(args, layout, limits, rules).map(Output::Zarr),
         _ => Err(usage(format!(
             "{}: the output's name tells its format, and must end in .h5ad or .zarr\n  \
              hint: -o {}",
@@ -190,16 +180,17 @@ fn no_output(paths: &[OsString]) -> anyhow::Error {
     usage(format!("there is no output\n  hint: name it with -o {meant}"))
 }
 
-fn h5ad_options(out: &WriteArgs, limits: Limits, rules: OutputRules) -> Result<h5ad::H5adOptions> {
-    for (option, is_given) in
-        [("--shard-size", out.shard_size.is_some()), ("--zarr-format", out.zarr_format.is_some())]
-    {
-        if is_given {
-            return Err(usage(format!(
-                "{option} is for .zarr outputs\n  hint: leave it out, or let the output's name end \
-                 in .zarr"
-            )));
-        }
+fn h5ad_options(
+    args: &MaterializeArgs,
+    limits: Limits,
+    rules: OutputRules,
+) -> Result<h5ad::H5adOptions> {
+    let (out, store) = (&args.output, &args.recipe.store);
+    if let Some(option) = store.given().find(|option| *option != "--chunk-elems") {
+        return Err(usage(format!(
+            "{option} is for .zarr outputs\n  hint: leave it out, or let the output's name end in \
+             .zarr"
+        )));
     }
     let compression = match out.compression.unwrap_or(CompressionArg::None) {
         CompressionArg::Gzip => h5ad::Compression::Gzip { level: gzip_level(out.level)? },
@@ -213,7 +204,7 @@ fn h5ad_options(out: &WriteArgs, limits: Limits, rules: OutputRules) -> Result<h
     };
     Ok(h5ad::H5adOptions {
         compression,
-        chunk_elements: out.chunk_elems.map_or(h5ad::CHUNK_ELEMENTS, NonZeroU64::get),
+        chunk_elements: store.chunk_elems.map_or(h5ad::CHUNK_ELEMENTS, NonZeroU64::get),
         limits,
         rules,
         cancel: Cancel::default(),
@@ -221,12 +212,14 @@ fn h5ad_options(out: &WriteArgs, limits: Limits, rules: OutputRules) -> Result<h
 }
 
 fn zarr_options(
-    out: &WriteArgs,
+    args: &MaterializeArgs,
+    layout: ZarrOptions,
     limits: Limits,
     rules: OutputRules,
 ) -> Result<zarr::ZarrWriteOptions> {
-    let format = out.zarr_format.map_or_else(ZarrFormat::default, ZarrFormat::from);
-    let shard_bytes = shard_bytes(out.shard_size, format)?;
+    let out = &args.output;
+    // What is asked for goes before what a plan says.
+    let ZarrOptions { format, geometry } = args.recipe.store.over(layout)?;
     let compression = match out.compression.unwrap_or(CompressionArg::Zstd) {
         CompressionArg::Zstd => zarr::Compression::Zstd { level: out.level.unwrap_or(1) },
         CompressionArg::Gzip => zarr::Compression::Gzip { level: gzip_level(out.level)? },
@@ -240,7 +233,7 @@ fn zarr_options(
     Ok(zarr::ZarrWriteOptions {
         format,
         compression,
-        geometry: Geometry { rows: None, elems: out.chunk_elems, shard_bytes },
+        geometry,
         limits,
         rules,
         cancel: Cancel::default(),
@@ -267,7 +260,7 @@ fn gzip_level(level: Option<u8>) -> Result<u8> {
 fn limits(args: &MaterializeArgs) -> Limits {
     let default = Limits::default();
     Limits {
-        memory_bytes: args.resources.memory / 4,
+        memory_bytes: args.recipe.resources.memory / 4,
         max_loaded_elems: args.limits.max_loaded_elems.map(NonZeroU64::get),
         threads: args
             .limits

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use args::{ConcatArgs, ResourceArgs, parse_count, parse_size};
-pub use inputs::{InputArgs, KeyedInput};
+pub use args::{ConcatArgs, RecipeArgs, ResourceArgs, parse_count};
+pub use inputs::InputArgs;
 pub use progress::Bar;
 
 /// A command line that contradicts itself; exit code 2.

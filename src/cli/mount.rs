@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,12 +12,12 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::args::{FormatArg, shard_bytes};
 use super::daemon::{self, Handshake, Outcome, Side};
-use super::inputs::{InputArgs, KeyedInput, is_input};
-use super::{ConcatArgs, ResourceArgs, load, parse_count, parse_size, quoted, say, usage};
-use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions};
+use super::inputs::is_input;
+use super::{RecipeArgs, load, quoted, say, usage};
+use crate::face::zarr::ZarrFace;
 use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
+use crate::recipe::{Limits, Recipe};
 
 /// Name of the store in the mountpoint.
 const STORE: &str = "merged.zarr";
@@ -39,7 +38,8 @@ const GRACE: Duration = Duration::from_secs(2);
   anncat mount --label dataset b_cells=a.h5ad fetal=b.h5ad mnt
   anncat mount --join outer --index-unique - a.h5ad b.zarr mnt
   ls data/*.h5ad | anncat mount --from - mnt
-  anncat mount --zarr-format 3 --shard-size 64MiB a.h5ad b.h5ad mnt"
+  anncat mount --zarr-format 3 --shard-size 64MiB a.h5ad b.h5ad mnt
+  anncat mount --plan plan.json mnt"
 )]
 pub struct MountArgs {
     /// Inputs (an .h5ad file or a .zarr directory; KEY=PATH gives it a key), then an empty
@@ -47,34 +47,9 @@ pub struct MountArgs {
     #[arg(value_name = "INPUT... MOUNTPOINT", required = true)]
     paths: Vec<OsString>,
     #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    concat: ConcatArgs,
-    #[command(flatten)]
-    store: StoreArgs,
+    recipe: RecipeArgs,
     #[command(flatten)]
     serving: ServingArgs,
-    #[command(flatten)]
-    resources: ResourceArgs,
-}
-
-/// How the store is laid out.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Store")]
-struct StoreArgs {
-    /// Version of the zarr format
-    #[arg(long, value_enum, default_value = "3", value_name = "2|3")]
-    zarr_format: FormatArg,
-    /// Rows of a chunk of a matrix [default: about 4 MiB of them]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
-    chunk_rows: Option<NonZeroU64>,
-    /// Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix
-    /// [default: 1048576]
-    #[arg(long, visible_alias = "chunk-nnz", value_name = "N", value_parser = parse_count)]
-    chunk_elems: Option<NonZeroU64>,
-    /// Put chunks together into shards (files) of about SIZE; zarr 3 only
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    shard_size: Option<u64>,
 }
 
 /// How the mount is served.
@@ -112,7 +87,8 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     let Some((mountpoint, named)) = args.paths.split_last() else {
         return Err(usage("there is no mountpoint"));
     };
-    if named.is_empty() && args.inputs.from.is_none() {
+    let sources = &args.recipe.inputs;
+    if named.is_empty() && sources.from.is_none() && sources.plan.is_none() {
         return Err(usage(format!(
             "{} is the only path, which makes it the mountpoint; there are no inputs\n  \
              hint: anncat mount INPUT... MOUNTPOINT",
@@ -120,8 +96,8 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
         )));
     }
     let mountpoint = Path::new(mountpoint);
-    let options = zarr_options(&args.store)?;
-    let inputs = args.inputs.resolve(named, args.concat.keys.as_deref())?;
+    let recipe = args.recipe.recipe_with_layout(named)?;
+    let limits = args.recipe.limits();
     check_mountpoint(mountpoint)?;
     fuse::session::check_device()?;
     // For messages that somebody reads elsewhere.
@@ -132,7 +108,7 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     }
     let mountpoint = mountpoint.canonicalize()?;
     if args.serving.foreground {
-        let mounted = serve(&args, &inputs, &mountpoint, &options)?;
+        let mounted = serve(&recipe, limits, &mountpoint, &args.serving)?;
         say(ready_line(&mountpoint));
         return finish(mounted);
     }
@@ -146,7 +122,7 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
             Outcome::Killed(signal) => bail!("the mount's process was ended by signal {signal}"),
         },
         Side::Child(handshake) => {
-            let mounted = serve(&args, &inputs, &mountpoint, &options)?;
+            let mounted = serve(&recipe, limits, &mountpoint, &args.serving)?;
             announce(handshake, &mounted, log.as_deref())?;
             finish(mounted)
         }
@@ -160,31 +136,31 @@ fn ready_line(mountpoint: &Path) -> String {
 
 /// Loads the inputs and mounts their concatenation.
 fn serve(
-    args: &MountArgs,
-    inputs: &[KeyedInput],
+    recipe: &Recipe,
+    limits: Limits,
     mountpoint: &Path,
-    options: &ZarrOptions,
+    args: &ServingArgs,
 ) -> Result<Mounted> {
-    let loaded = load::load(inputs, &args.concat, &args.resources)?;
-    let face = ZarrFace::new(&loaded.root, options)
+    let merged = load::load(recipe, limits)?;
+    let face = ZarrFace::new(&merged.root, &recipe.layout)
         .context("the result cannot be presented as a zarr store")?;
     for error in face.left_out() {
         say(format_args!("note: left out: {error}"));
     }
-    let modified = loaded.modified.unwrap_or_else(SystemTime::now);
-    drop(loaded);
+    let modified = merged.modified.unwrap_or_else(SystemTime::now);
+    drop(merged);
     release_memory();
     let exports = vec![Export { name: STORE.to_owned(), face: Arc::new(face) }];
     let mut mount_options = MountOptions { modified, ..MountOptions::default() };
-    if let Some(threads) = args.serving.threads {
+    if let Some(threads) = args.threads {
         mount_options.threads = threads.into();
     }
-    mount_options.page_cache = match args.serving.page_cache {
+    mount_options.page_cache = match args.page_cache {
         PageCacheArg::All => PageCache::All,
         PageCacheArg::Read => PageCache::Read,
         PageCacheArg::Computed => PageCache::Computed,
     };
-    if args.serving.allow_other {
+    if args.allow_other {
         mount_options.access = Access::Everyone;
     }
     // Signals that come while the mount is being made wait until they can unmount it.
@@ -232,16 +208,6 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
         .spawn(wait)
         .context("cannot start a thread")?;
     Ok(())
-}
-
-fn zarr_options(args: &StoreArgs) -> Result<ZarrOptions> {
-    let format = ZarrFormat::from(args.zarr_format);
-    let geometry = Geometry {
-        rows: args.chunk_rows,
-        elems: args.chunk_elems,
-        shard_bytes: shard_bytes(args.shard_size, format)?,
-    };
-    Ok(ZarrOptions { format, geometry })
 }
 
 /// Refuses a mountpoint that would hide something, or that is no directory at all.

@@ -1,0 +1,175 @@
+//! From a recipe to the merged tree: open, decode, plan; then compile and encode.
+
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+
+use super::{ContentIdentity, Expected, Input, InputError, Limits, Recipe, RecipeError};
+use crate::anndata;
+use crate::base::Progress;
+use crate::concat::{self, CensusEnv, Notice, Plan, Report};
+use crate::input;
+use crate::io;
+use crate::tree::Group;
+
+/// A recipe whose inputs are open, and all that their headers decide. Holds no bulk data.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    recipe: Recipe,
+    inputs: Vec<concat::Input>,
+    plan: Plan,
+    limits: Limits,
+}
+
+/// The result of a recipe.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    /// The merged AnnData, all of its arrays lazy.
+    pub root: Group,
+    /// What is to be told of it, in sentences that are data.
+    pub notices: Vec<Notice>,
+    /// The shape, every element, what was read before the first answer, the notices.
+    pub report: Report,
+    /// What each input was when it was opened, in order.
+    pub identities: Vec<io::Identity>,
+    /// When the newest input was last changed.
+    pub modified: Option<SystemTime>,
+}
+
+impl Planned {
+    /// Opens and decodes the inputs, in parallel, and plans their concatenation.
+    ///
+    /// # Errors
+    /// Inputs that cannot be read, are not what a plan says, or contradict each other; a result
+    /// that has no form in a file.
+    pub fn open(recipe: &Recipe, limits: Limits) -> Result<Self, RecipeError> {
+        let io_limits = io::Limits {
+            cache_bytes: usize::try_from(limits.memory_bytes / 4).unwrap_or(usize::MAX),
+            ..io::Limits::default()
+        };
+        let context = io::Context::new(io_limits);
+        let opened: Vec<Result<concat::Input, InputError>> =
+            recipe.inputs.par_iter().map(|input| open_input(input, &context)).collect();
+        let inputs = all_or_failure(opened)?;
+        let plan = concat::plan(&inputs, &recipe.options)?;
+        anndata::check_tables(&plan.merged)?;
+        Ok(Self { recipe: recipe.clone(), inputs, plan, limits })
+    }
+
+    /// Observations and variables of the result.
+    #[must_use]
+    pub const fn shape(&self) -> [u64; 2] {
+        [self.plan.merged.n_obs, self.plan.merged.n_vars]
+    }
+
+    /// Number of inputs.
+    #[must_use]
+    pub const fn num_inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// What is dropped, converted or replaced.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.plan.notices
+    }
+
+    /// What the result will be.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        self.plan.report()
+    }
+
+    /// The plan of the concatenation, with the merged AnnData as it will be.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// When the newest input was last changed.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.inputs
+            .iter()
+            .filter_map(|input| u64::try_from(input.identity.mtime_ns).ok())
+            .max()
+            .map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
+    }
+
+    /// The recipe, with the identity that each input has now: what a plan holds.
+    ///
+    /// # Errors
+    /// An input that has changed since it was opened, or that cannot be read.
+    pub fn pinned(&self) -> Result<Recipe, RecipeError> {
+        let pinned = self.recipe.inputs.par_iter().zip(&self.inputs).map(|(input, opened)| {
+            let identity = ContentIdentity::of(&opened.identity)?;
+            let expected = Some(Expected { identity, path: opened.identity.path.clone() });
+            Ok(Input { expected, ..input.clone() })
+        });
+        let inputs = all_or_failure(pinned.collect())?;
+        Ok(Recipe { inputs, ..self.recipe.clone() })
+    }
+
+    /// Takes the censuses and makes the conversions that the result needs, and gives its tree.
+    ///
+    /// # Errors
+    /// An input that cannot be read or has changed, or a file that cannot be written.
+    pub fn compile(&self, progress: &dyn Progress) -> Result<Merged, RecipeError> {
+        let env = CensusEnv::from_environment(self.limits.memory_bytes);
+        let merged = self.plan.compile(&env, progress)?;
+        Ok(Merged {
+            root: anndata::encode(&merged)?,
+            notices: self.plan.notices.clone(),
+            report: self.report(),
+            identities: self.inputs.iter().map(|input| input.identity.clone()).collect(),
+            modified: self.modified(),
+        })
+    }
+}
+
+impl Merged {
+    /// Opens and plans a recipe, and compiles it.
+    ///
+    /// # Errors
+    /// As [`Planned::open`] and [`Planned::compile`].
+    pub fn open(
+        recipe: &Recipe,
+        limits: Limits,
+        progress: &dyn Progress,
+    ) -> Result<Self, RecipeError> {
+        Planned::open(recipe, limits)?.compile(progress)
+    }
+}
+
+fn open_input(
+    input: &Input,
+    context: &std::sync::Arc<io::Context>,
+) -> Result<concat::Input, InputError> {
+    let source = input::open(&input.path, context)?;
+    if let Some(expected) = &input.expected {
+        expected.check(&input.path, &source.identity)?;
+    }
+    Ok(concat::Input {
+        key: input.key.clone(),
+        path: input.path.clone(),
+        identity: source.identity,
+        adata: anndata::decode(&source.root, &source.path)?,
+    })
+}
+
+/// All inputs, or why those that failed did.
+fn all_or_failure<T>(opened: Vec<Result<T, InputError>>) -> Result<Vec<T>, RecipeError> {
+    let mut inputs = Vec::with_capacity(opened.len());
+    let mut failures = Vec::new();
+    for opened in opened {
+        match opened {
+            Ok(input) => inputs.push(input),
+            Err(error) => failures.push(error),
+        }
+    }
+    if failures.is_empty() {
+        return Ok(inputs);
+    }
+    let first = Box::new(failures.remove(0));
+    Err(RecipeError::Inputs { first, others: failures })
+}

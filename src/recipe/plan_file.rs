@@ -1,0 +1,112 @@
+//! A recipe as a file: JSON, described in docs/PLANS.md.
+//!
+//! Inputs that lie in the plan's directory or below are named from there, so that both can be moved
+//! together; others by their absolute path, which a [`Relocation`] replaces. What this version does
+//! not know in a plan is an error: a plan is carried out whole or not at all.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::document::{Document, VERSION};
+use super::{Recipe, RecipeError, Relocation};
+
+/// Reads a plan. Each relocation moves the inputs that lie in its old directory; of several, the
+/// first that fits.
+///
+/// # Errors
+/// The file cannot be read or is no plan of this version, or a relocation moves nothing.
+pub fn read(path: &Path, relocations: &[Relocation]) -> Result<Recipe, RecipeError> {
+    let text = fs::read(path).map_err(RecipeError::plan_file(path, "cannot read the plan"))?;
+    let version = serde_json::from_slice::<Versioned>(&text).map_err(|_| {
+        RecipeError::no_plan(
+            path,
+            "this is no plan\n  hint: `anncat inspect --save FILE` writes one",
+        )
+    })?;
+    if version.version != VERSION {
+        return Err(RecipeError::no_plan(
+            path,
+            format!(
+                "this plan is of version {}, and this program reads version {VERSION}\n  hint: \
+                 plan anew with `anncat inspect --save`, or use the anncat that wrote it",
+                version.version
+            ),
+        ));
+    }
+    let document: Document = serde_json::from_slice(&text).map_err(|error| {
+        RecipeError::no_plan(
+            path,
+            format!(
+                "this plan says what this program does not know: {error}\n  hint: plan anew with \
+                 `anncat inspect --save`"
+            ),
+        )
+    })?;
+    let mut recipe = document.into_recipe(&directory_of(path)?);
+    relocate(&mut recipe, relocations)?;
+    Ok(recipe)
+}
+
+/// Writes a plan; a former plan under this name is replaced in one moment.
+///
+/// # Errors
+/// Something else stands there, or the file cannot be written; an input's path is not UTF-8.
+pub fn write(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
+    let failed = RecipeError::plan_file(path, "cannot write the plan");
+    match fs::read(path) {
+        Ok(text) if serde_json::from_slice::<Versioned>(&text).is_ok() => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Ok(_) => return Err(RecipeError::PlanExists { path: path.to_owned() }),
+        Err(error) => return Err(failed(error)),
+    }
+    let directory = directory_of(path)?;
+    let mut text = serde_json::to_string_pretty(&Document::of(recipe, &directory)?)
+        .map_err(|error| RecipeError::no_plan(path, error.to_string()))?;
+    text.push('\n');
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".anncat-plan-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .tempfile_in(&directory)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(failed)
+}
+
+/// What every version of a plan says.
+#[derive(serde::Deserialize)]
+struct Versioned {
+    #[serde(rename = "anncat-plan")]
+    version: u32,
+}
+
+/// The absolute path of the directory that a plan lies in.
+fn directory_of(path: &Path) -> Result<PathBuf, RecipeError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    directory
+        .canonicalize()
+        .map_err(RecipeError::plan_file(path, "cannot find the plan's directory"))
+}
+
+fn relocate(recipe: &mut Recipe, relocations: &[Relocation]) -> Result<(), RecipeError> {
+    let mut has_moved = vec![false; relocations.len()];
+    for input in &mut recipe.inputs {
+        let moved = relocations.iter().enumerate();
+        let moved = moved.filter_map(|(n, it)| Some((n, it.apply(&input.path)?))).next();
+        if let Some((n, path)) = moved {
+            has_moved[n] = true;
+            input.path = path;
+        }
+    }
+    match has_moved.iter().zip(relocations).find(|(has_moved, _)| !**has_moved) {
+        Some((_, unused)) => Err(RecipeError::RelocatesNothing {
+            old: unused.old.clone(),
+            first: recipe.inputs.first().map(|input| input.path.clone()).unwrap_or_default(),
+        }),
+        None => Ok(()),
+    }
+}
