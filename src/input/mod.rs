@@ -1,102 +1,27 @@
-//! Opening inputs: a path becomes a [`tree::Group`] whose arrays are lazy.
+//! Opening inputs: a path becomes a [`crate::tree::Group`] whose arrays are lazy.
 //!
 //! Owns the choice of format and the errors of opening. Knows nothing of AnnData: what the groups
 //! and arrays mean is for `anndata` to say.
+//!
+//! Order of its modules: `opened` and `inflate`; `hdf5` and `zarr`, which do not know each other.
 
 pub mod hdf5;
 mod inflate;
+mod opened;
 pub mod zarr;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::io;
-use crate::tree;
 
-/// An opened input.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The path it was opened by.
-    pub path: PathBuf,
-    /// Everything in it. Headers and attributes are in memory, array data is read when asked for.
-    pub root: tree::Group,
-    /// What it was when it was opened.
-    pub identity: io::Identity,
-}
-
-fn pattern_hint(path: &std::path::Path) -> &'static str {
-    if path.to_string_lossy().contains(['~', '*', '?', '[']) {
-        "\n  hint: a shell expands ~ and * only where they are not quoted"
-    } else {
-        ""
-    }
-}
-
-/// Why an input could not be opened.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum OpenError {
-    /// Nothing is there.
-    #[error("{path}: there is no such file or directory{}", pattern_hint(path), path = path.display())]
-    Missing {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// The operating system refused.
-    #[error("{path}: cannot be read: {source}", path = path.display())]
-    Unreadable {
-        /// The path given.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<std::io::Error>,
-    },
-    /// A pipe, a device or a socket.
-    #[error(
-        "{path}: this is neither a file nor a directory\n  hint: write what comes from a pipe into a file first",
-        path = path.display()
-    )]
-    NoFile {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// A directory that holds no zarr store.
-    #[error("{path}: this directory is not a zarr store (it has no zarr.json, .zgroup or .zmetadata)\n  hint: give the path of an .h5ad file or of the .zarr directory itself", path = path.display())]
-    NotZarr {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// A file that is no HDF5 file.
-    #[error("{path}: this is not an HDF5 file{found}\n  hint: inputs are .h5ad files and .zarr directories", path = path.display())]
-    NotHdf5 {
-        /// The path given.
-        path: PathBuf,
-        /// What it seems to be instead, as a clause, or nothing.
-        found: &'static str,
-    },
-    /// A file or store of the right kind whose bytes contradict themselves.
-    #[error("{path}: the file is damaged or incomplete: {what}\n  hint: copy or download it again", path = path.display())]
-    Damaged {
-        /// The path given.
-        path: PathBuf,
-        /// What was found.
-        what: String,
-    },
-}
-
-impl OpenError {
-    fn system(path: &Path, error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::NotFound {
-            Self::Missing { path: path.to_owned() }
-        } else {
-            Self::Unreadable { path: path.to_owned(), source: Arc::new(error) }
-        }
-    }
-}
+pub use opened::{OpenError, Source};
 
 /// Opens an `.h5ad` file or a zarr directory and walks all of it. No array data is read.
 ///
 /// # Errors
 /// One clear reason why this is no readable input. A single element that cannot be read is not one:
-/// it becomes [`tree::Data::Unreadable`].
+/// it becomes [`crate::tree::Data::Unreadable`].
 pub fn open(path: &Path, context: &Arc<io::Context>) -> Result<Source, OpenError> {
     let metadata = std::fs::metadata(path).map_err(|error| OpenError::system(path, error))?;
     if metadata.is_dir() {

@@ -2,30 +2,30 @@
 
 /// Bytes that are still to be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
+pub struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
     /// The next `len` bytes; `None` when there are fewer.
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(len)?;
         self.0 = tail;
         Some(head)
     }
 
     /// A little-endian number of `N` bytes, at most eight.
-    pub(super) fn uint<const N: usize>(&mut self) -> Option<u64> {
+    pub fn uint<const N: usize>(&mut self) -> Option<u64> {
         self.uint_of(N)
     }
 
     /// A little-endian number of `len` bytes, at most eight.
-    pub(super) fn uint_of(&mut self, len: usize) -> Option<u64> {
+    pub fn uint_of(&mut self, len: usize) -> Option<u64> {
         let mut wide = [0; 8];
         wide.get_mut(..len)?.copy_from_slice(self.take(len)?);
         Some(u64::from_le_bytes(wide))
     }
 
     /// The bytes before the next NUL, which is skipped.
-    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
+    pub fn text(&mut self) -> Option<&'a [u8]> {
         let len = self.0.iter().position(|&byte| byte == 0)?;
         let text = self.take(len)?;
         self.take(1)?;

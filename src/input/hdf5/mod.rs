@@ -1,39 +1,37 @@
 //! HDF5 files.
 //!
 //! Groups, attributes, types and layouts are read once, when a file is opened: those of the usual
-//! file by ourselves ([`native`]), in parallel with other files; those of any other file by libhdf5
-//! ([`walk`]), which holds one global lock. Array data is read by our own positioned reads
-//! ([`storage`], [`chunked`]). In both, libhdf5 is the fallback for what we do not know, and the
-//! reference that tests compare us with.
+//! file by ourselves, in parallel with other files; those of any other file by libhdf5, which holds one
+//! global lock. Array data is read by our own positioned reads. In both, libhdf5 is the fallback for
+//! what we do not know, and the reference that tests compare us with.
+//!
+//! The floor: `cursor`, `elements` (bytes in memory), `datatype` (what elements are), `file`. On it
+//! stand the rooms, each of which knows only those before it:
+//!
+//! 1. [`library`]: all that is asked of libhdf5;
+//! 2. [`headers`]: object headers without it;
+//! 3. [`chunks`]: the index of chunks, filters, regions from chunks;
+//! 4. [`values`]: numbers, text, records, the heap;
+//! 5. [`metadata`]: the walk that makes the tree, by ourselves or by the library.
 //!
 //! Specifications: *HDF5 File Format Specification* 3.0, cited by section in the modules.
 
-mod assemble;
-mod attributes;
-mod chunk_tree;
-mod chunked;
+mod chunks;
 mod cursor;
-mod dataset;
 mod datatype;
-mod fallback;
-mod filters;
-mod fixed;
-mod heap;
+mod elements;
+mod file;
+mod headers;
 mod library;
-mod native;
-mod record;
-mod storage;
-mod table;
+mod metadata;
 #[cfg(test)]
 mod tests;
-mod text;
 mod values;
-mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{OpenError, Source};
+use super::opened::{OpenError, Source};
 use crate::io::{Context, SourceFile};
 
 /// Opens an HDF5 file and walks all of it; no array data is read.
@@ -42,18 +40,9 @@ use crate::io::{Context, SourceFile};
 /// The file is missing, unreadable, no HDF5 file, or damaged at its root.
 pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     let source = SourceFile::open(path, context).map_err(|error| OpenError::system(path, error))?;
-    let file = Arc::new(storage::HdfFile::new(source, path)?);
-    let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
-    let root = match native::root(&file) {
-        Ok(root) => root,
-        Err(why) => {
-            log::debug!("{}: left to libhdf5: {why}", path.display());
-            if heap::is_endless(&file).map_err(|error| damaged(error.to_string()))? {
-                return Err(damaged("a heap of strings contradicts itself".to_owned()));
-            }
-            library::locked(|| walk::root(&file)).map_err(damaged)?
-        }
-    };
+    let file = Arc::new(file::HdfFile::new(source, path)?);
+    let root =
+        metadata::root(&file).map_err(|what| OpenError::Damaged { path: path.to_owned(), what })?;
     let identity = file.source.identity().clone();
     Ok(Source { path: path.to_owned(), root, identity })
 }

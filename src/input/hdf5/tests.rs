@@ -6,12 +6,11 @@ use std::sync::Arc;
 use ::hdf5::FileBuilder;
 use ::hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
 
-use super::chunk_tree::Chunk;
+use super::chunks::{Chunk, Grid, Table};
 use super::datatype::Datatype;
-use super::fallback::Library;
-use super::table::{Grid, Table};
-use super::walk::ObjectInfo;
-use super::{library, storage};
+use super::file;
+use super::library::{self, Library};
+use super::metadata::library::ObjectInfo;
 use crate::array::{ArraySource, TextBuf, read_all, read_all_text, read_vec};
 use crate::base::{DType, Dims, ReadError, Region};
 use crate::io::{Context, Limits, SourceFile};
@@ -206,7 +205,7 @@ fn chunks_by_both(
     write(&file, "many", "gzip", &[200, 100], &[7, 3], &values);
     file.close().unwrap();
     let source = SourceFile::open(path, &context()).unwrap();
-    let file = Arc::new(storage::HdfFile::new(source, path).unwrap());
+    let file = Arc::new(file::HdfFile::new(source, path).unwrap());
     let header = library::locked(|| {
         let handle = library::open_file(path).unwrap();
         ObjectInfo::of(&library::open_dataset(&handle, "/many").unwrap()).unwrap().address

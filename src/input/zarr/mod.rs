@@ -4,36 +4,27 @@
 //! for. Numbers, records and text of every kind that AnnData files hold are read here; chunks are
 //! decoded by this module and, what it does not decode itself, by the zarrs crate.
 //!
+//! The rooms, each of which knows only those before it: `store` (files and metadata documents),
+//! `encoding` (what an array's document says of its bytes), `values` (lazy arrays and text). This
+//! module makes the tree of them.
+//!
 //! What holds: a read that succeeds returned what the store held when it was opened; anything that
-//! changed since is [`crate::base::ReadError::Changed`] (see `place`), and bytes that contradict the
+//! changed since is [`crate::base::ReadError::Changed`] (see `store`), and bytes that contradict the
 //! metadata are [`crate::base::ReadError::Corrupt`], never a panic.
 
-mod attrs;
-mod byte_codec;
-mod chunks;
-mod codec;
-mod digest;
-mod documents;
-mod element;
-mod elements;
-mod header;
-mod place;
-mod record;
+mod encoding;
+mod store;
 #[cfg(test)]
 mod tests;
-mod text;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use self::chunks::Chunks;
-use self::documents::{Format, Kind, NodeDocument};
-use self::element::Element;
-use self::elements::Numbers;
-use self::header::Header;
-use self::place::{Moment, Place};
-use self::text::{PaddedText, VlenText};
-use super::{OpenError, Source};
+use self::encoding::{Element, Header};
+use self::store::{Format, Kind, Moment, NodeDocument, Place};
+use self::values::{Chunks, Numbers, PaddedText, VlenText};
+use super::opened::{OpenError, Source};
 use crate::io::Context;
 use crate::tree::{ArrayNode, Data, Group, Node};
 
@@ -49,9 +40,9 @@ use crate::tree::{ArrayNode, Data, Group, Node};
 pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     // Before anything is looked at: what is written from here on counts as a change.
     let now = Moment::now();
-    let (format, root) = documents::read(path)?;
+    let (format, root) = store::read(path)?;
     let (identity, latest) =
-        digest::identity(path).map_err(|error| OpenError::system(path, error))?;
+        store::identity(path).map_err(|error| OpenError::system(path, error))?;
     // What was written meanwhile is not from the future, and counts as a change.
     let is_from_future = latest > Moment::now();
     if is_from_future {
@@ -128,7 +119,7 @@ impl Store<'_> {
             Element::FixedText(_) => {
                 Data::Text(Arc::new(PaddedText::new(chunks).ok_or_else(unread)?))
             }
-            Element::Record { .. } => Data::Record(Arc::new(record::read(chunks)?)),
+            Element::Record { .. } => Data::Record(Arc::new(values::read_records(chunks)?)),
         })
     }
 }

@@ -1,0 +1,448 @@
+//! Chunked datasets: regions from stored chunks, decoded in parallel.
+//!
+//! Chunks that a region takes whole and that lie together in the output are read or decoded straight
+//! into it. Others go through the block cache, so that neighbouring reads don't decode them again.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use super::filters::{MAX_KEPT_BYTES, Pipeline};
+use super::table::{Grid, Table};
+use super::tree::Chunk;
+use crate::array::StoredChunk;
+use crate::base::parallel::{is_sequential, try_each};
+use crate::base::{Dims, ReadError, Region};
+use crate::input::hdf5::elements::{Runs, fill};
+use crate::input::hdf5::file::HdfFile;
+use crate::input::hdf5::library::Library;
+use crate::io::{Block, BlockKey};
+
+/// A chunked dataset.
+pub struct Chunked {
+    file: Arc<HdfFile>,
+    /// Address of the object header.
+    header: u64,
+    grid: Grid,
+    shape: Dims,
+    element_bytes: usize,
+    /// `None`: the library decodes.
+    pipeline: Option<Pipeline>,
+    /// One element that was never written; empty for zeros.
+    fill: Vec<u8>,
+    library: Library,
+    /// Owner of the blocks in the cache: the chunks by number, and the table.
+    owner: u64,
+    /// Row-major number of the element where the last read ended.
+    last_end: AtomicU64,
+}
+
+/// As [`HdfFile`]'s: what the header says, not how far it was read.
+impl std::fmt::Debug for Chunked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunked")
+            .field("header", &self.header)
+            .field("grid", &self.grid)
+            .field("shape", &self.shape)
+            .field("element_bytes", &self.element_bytes)
+            .field("pipeline", &self.pipeline)
+            .field("fill", &self.fill)
+            .field("library", &self.library)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Number of the table among a dataset's blocks.
+const TABLE: u64 = u64::MAX;
+/// HDF5's own limit.
+const LARGEST_CHUNK_BYTES: u64 = u32::MAX as u64;
+/// Chunks that a sequential reader finds decoded when it comes to them.
+const READ_AHEAD: u64 = 2;
+
+thread_local! {
+    static STORED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What of one chunk a region takes.
+struct Part {
+    index: u64,
+    chunk: Option<Chunk>,
+    /// Within the chunk.
+    inner: Region,
+    /// Where it begins within the region.
+    target: Dims,
+    /// Offsets in the chunk and lengths in bytes, when it is one run in both chunk and output.
+    run: Option<(u64, u64)>,
+}
+
+impl Part {
+    /// Length of the run.
+    fn run_bytes(&self) -> u64 {
+        self.run.map_or(0, |(_, len)| len)
+    }
+}
+
+pub struct Description {
+    pub file: Arc<HdfFile>,
+    pub header: u64,
+    pub shape: Dims,
+    pub chunk: Dims,
+    pub element_bytes: usize,
+    pub pipeline: Option<Pipeline>,
+    pub fill: Vec<u8>,
+    pub library: Library,
+}
+
+impl Chunked {
+    /// Checks that the geometry is possible.
+    pub fn new(described: Description) -> Result<Self, String> {
+        let Description { file, header, shape, chunk, element_bytes, pipeline, fill, library } =
+            described;
+        let impossible = || format!("chunks of {chunk:?} are impossible for {shape:?}");
+        let grid = Grid::new(&shape, &chunk).ok_or_else(impossible)?;
+        chunk
+            .iter()
+            .try_fold(element_bytes as u64, |product, &dim| product.checked_mul(dim))
+            .filter(|&bytes| bytes <= LARGEST_CHUNK_BYTES)
+            .ok_or_else(impossible)?;
+        let owner = file.source.context().fresh_id();
+        let last_end = AtomicU64::new(u64::MAX);
+        Ok(Self {
+            file,
+            header,
+            grid,
+            shape,
+            element_bytes,
+            pipeline,
+            fill,
+            library,
+            owner,
+            last_end,
+        })
+    }
+
+    /// Extent of a chunk.
+    pub fn chunk_shape(&self) -> &[u64] {
+        &self.grid.chunk
+    }
+
+    /// True when only the library can read it; for references to the heap also when elements that
+    /// were never written are not null.
+    pub fn needs_library(&self) -> bool {
+        self.pipeline.is_none() || !self.fill.is_empty()
+    }
+
+    /// True when chunks are stored as they are.
+    pub fn is_unfiltered(&self) -> bool {
+        self.pipeline.as_ref().is_some_and(Pipeline::is_empty)
+    }
+
+    /// Bytes of one decoded chunk.
+    fn chunk_bytes(&self) -> usize {
+        self.grid.chunk.iter().product::<u64>() as usize * self.element_bytes
+    }
+
+    fn table(&self) -> Result<Table, ReadError> {
+        let key = BlockKey { owner: self.owner, index: TABLE };
+        let load = || Table::load(&self.file, self.header, &self.grid, &self.library);
+        Ok(Table::new(self.file.source.context().blocks().get_or_load(key, load)?))
+    }
+
+    /// The stored bytes of the chunk that `region` is, when it is a whole one and its filters are
+    /// known to others.
+    pub fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
+        let Some(pipeline) = &self.pipeline else { return Ok(None) };
+        if region.len() != self.grid.chunk.as_slice() {
+            return Ok(None);
+        }
+        let Some(number) = self.grid.number_at(region.start()) else { return Ok(None) };
+        let Some(chunk) = self.table()?.get(number) else { return Ok(None) };
+        let Some(filters) = pipeline.passable(chunk.mask) else { return Ok(None) };
+        let bytes = self.file.source.read_vec_at(chunk.offset, chunk.len_bytes as usize)?;
+        Ok(Some(StoredChunk { filters, bytes }))
+    }
+
+    /// Fills `out` with a region that is not empty.
+    pub fn read(self: &Arc<Self>, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        let table = self.table()?;
+        let parts = self.parts(region, &table);
+        if parts.iter().any(|part| part.run.is_none()) {
+            return self.read_tiles(&parts, region, out);
+        }
+        // One run each, and in the order of the output: it splits into one slice a part.
+        if self.is_unfiltered() {
+            return self.read_plain(&parts, out);
+        }
+        let region_bytes = out.len();
+        let mut rest = out;
+        let mut jobs = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let (target, after) = std::mem::take(&mut rest).split_at_mut(part.run_bytes() as usize);
+            jobs.push((part, target));
+            rest = after;
+        }
+        // A read of less than a chunk that meets a boundary is one of many small ones: its caller
+        // has others under way, and waking threads costs more than the second chunk.
+        if jobs.len() == 1 || region_bytes < self.chunk_bytes() {
+            jobs.into_iter().try_for_each(|(part, out)| self.read_run(part, out))?;
+        } else {
+            try_each(jobs, |(part, out): (&Part, &mut [u8])| self.read_run(part, out))?;
+        }
+        self.read_ahead(region, &parts, &table);
+        Ok(())
+    }
+
+    /// The parts of all chunks that a region meets, in row-major order.
+    fn parts(&self, region: &Region, table: &Table) -> Vec<Part> {
+        let rank = self.shape.len();
+        let chunk = &self.grid.chunk;
+        let first: Dims = (0..rank).map(|d| region.start()[d] / chunk[d]).collect();
+        let last: Dims = (0..rank).map(|d| (region.range(d).end - 1) / chunk[d]).collect();
+        let count: u64 = (0..rank).map(|d| last[d] - first[d] + 1).product();
+        let mut parts = Vec::with_capacity(count as usize);
+        let mut at = first.clone();
+        for _ in 0..count {
+            let (mut start, mut len, mut target) = (Dims::new(), Dims::new(), Dims::new());
+            for d in 0..rank {
+                let origin = at[d] * chunk[d];
+                let from = region.start()[d].max(origin);
+                let to = region.range(d).end.min(origin + chunk[d]);
+                start.push(from - origin);
+                len.push(to - from);
+                target.push(from - region.start()[d]);
+            }
+            let index = self.grid.number(&at);
+            let inner = Region::new(start, len);
+            let run = self.run(region, &inner);
+            parts.push(Part { index, chunk: table.get(index), inner, target, run });
+            for d in (0..rank).rev() {
+                at[d] += 1;
+                if at[d] <= last[d] {
+                    break;
+                }
+                at[d] = first[d];
+            }
+        }
+        parts
+    }
+
+    /// Offset in the chunk and length of a part, when it is one run both there and in the output.
+    fn run(&self, region: &Region, inner: &Region) -> Option<(u64, u64)> {
+        let in_chunk = Runs::new(&self.grid.chunk, inner, self.element_bytes);
+        let target = Region::new(inner.start(), inner.len());
+        let in_output = Runs::new(region.len(), &target, self.element_bytes);
+        (in_chunk.count == 1 && in_output.count == 1)
+            .then(|| (in_chunk.start(0), in_chunk.run_bytes))
+    }
+
+    /// Chunks that are stored as they are: each stretch of the file that is one in the output too is
+    /// read at once.
+    fn read_plain(&self, parts: &[Part], out: &mut [u8]) -> Result<(), ReadError> {
+        let mut rest = out;
+        let mut parts = parts.iter().peekable();
+        while let Some(part) = parts.next() {
+            let offset = self.plain_offset(part)?;
+            let mut len = part.run_bytes();
+            if let Some(offset) = offset {
+                while let Some(next) = parts.peek() {
+                    let end = offset.checked_add(len);
+                    if end.is_none() || self.plain_offset(next)? != end {
+                        break;
+                    }
+                    len += next.run_bytes();
+                    parts.next();
+                }
+            }
+            let (stretch, after) = std::mem::take(&mut rest).split_at_mut(len as usize);
+            rest = after;
+            match offset {
+                Some(offset) => self.file.source.read_exact_at(offset, stretch)?,
+                None => fill(stretch, &self.fill),
+            }
+        }
+        Ok(())
+    }
+
+    /// Where in the file the run of an unfiltered part lies; `None` when it was never written.
+    fn plain_offset(&self, part: &Part) -> Result<Option<u64>, ReadError> {
+        let Some(chunk) = part.chunk else { return Ok(None) };
+        if chunk.len_bytes as usize != self.chunk_bytes() {
+            return Err(self.damaged(format!(
+                "chunk {} has {} bytes, {} expected",
+                part.index,
+                chunk.len_bytes,
+                self.chunk_bytes()
+            )));
+        }
+        let (start, _) = part.run.unwrap_or_default();
+        Ok(Some(chunk.offset.saturating_add(start)))
+    }
+
+    fn read_run(&self, part: &Part, out: &mut [u8]) -> Result<(), ReadError> {
+        let (start, len) = part.run.unwrap_or_default();
+        let blocks = self.file.source.context().blocks();
+        let Some(chunk) = part.chunk else {
+            fill(out, &self.fill);
+            return Ok(());
+        };
+        if len as usize == self.chunk_bytes() {
+            return match blocks.get(self.key(part.index)) {
+                Some(block) => {
+                    out.copy_from_slice(&block);
+                    Ok(())
+                }
+                None => self.decode(part.index, chunk, out),
+            };
+        }
+        let block = self.block(part.index, chunk)?;
+        out.copy_from_slice(&block[start as usize..(start + len) as usize]);
+        Ok(())
+    }
+
+    /// Chunks that are scattered over the output: decoded some at a time, then copied row by row.
+    fn read_tiles(&self, parts: &[Part], region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        let at_once = (64 << 20) / self.chunk_bytes().max(1);
+        for parts in parts.chunks(at_once.clamp(1, 64)) {
+            let load =
+                |part: &Part| part.chunk.map(|chunk| self.block(part.index, chunk)).transpose();
+            let blocks: Vec<Option<Block>> = match parts {
+                _ if is_sequential() => self.load_in_turn(parts, load)?,
+                [part] => vec![load(part)?],
+                _ => parts.par_iter().map(load).collect::<Result<_, _>>()?,
+            };
+            for (part, block) in parts.iter().zip(&blocks) {
+                let target = Region::new(part.target.clone(), part.inner.len());
+                let (from, to) = (
+                    Runs::new(&self.grid.chunk, &part.inner, self.element_bytes),
+                    Runs::new(region.len(), &target, self.element_bytes),
+                );
+                // Both are runs of the innermost axes that they have in common.
+                let len = from.run_bytes.min(to.run_bytes);
+                for at in
+                    (0..part.inner.num_elements() * self.element_bytes as u64).step_by(len as usize)
+                {
+                    let out = &mut out[to.at(at) as usize..][..len as usize];
+                    match block {
+                        Some(block) => {
+                            out.copy_from_slice(&block[from.at(at) as usize..][..len as usize]);
+                        }
+                        None => fill(out, &self.fill),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the blocks of parts on this thread. Those that another thread is just loading come last:
+    /// two that read the same chunks share the work, and do not wait for each other at every one.
+    fn load_in_turn(
+        &self,
+        parts: &[Part],
+        load: impl Fn(&Part) -> Result<Option<Block>, ReadError>,
+    ) -> Result<Vec<Option<Block>>, ReadError> {
+        let mut blocks = vec![None; parts.len()];
+        let mut late = Vec::new();
+        for (at, part) in parts.iter().enumerate() {
+            if self.file.source.context().blocks().is_loading(self.key(part.index)) {
+                late.push(at);
+            } else {
+                blocks[at] = load(part)?;
+            }
+        }
+        for at in late {
+            blocks[at] = load(&parts[at])?;
+        }
+        Ok(blocks)
+    }
+
+    const fn key(&self, index: u64) -> BlockKey {
+        BlockKey { owner: self.owner, index }
+    }
+
+    /// A decoded chunk from the cache.
+    fn block(&self, index: u64, chunk: Chunk) -> Result<Block, ReadError> {
+        self.file.source.context().blocks().get_or_load(self.key(index), || {
+            let mut decoded = vec![0; self.chunk_bytes()];
+            self.decode(index, chunk, &mut decoded)?;
+            Ok(decoded)
+        })
+    }
+
+    /// Decodes a whole chunk into `out`.
+    fn decode(&self, index: u64, chunk: Chunk, out: &mut [u8]) -> Result<(), ReadError> {
+        let Some(pipeline) = &self.pipeline else {
+            return self.decode_by_library(index, out);
+        };
+        let len = chunk.len_bytes as usize;
+        let source = &self.file.source;
+        if len as u64 > source.len() {
+            return Err(self.damaged(format!("chunk {index} is larger than the file")));
+        }
+        STORED.with_borrow_mut(|stored| {
+            stored.resize(len, 0);
+            let decoded = source.read_exact_at(chunk.offset, stored).and_then(|()| {
+                pipeline
+                    .decode(stored, chunk.mask, out)
+                    .map_err(|what| self.damaged(format!("chunk {index}: {what}")))
+            });
+            if stored.capacity() > MAX_KEPT_BYTES {
+                *stored = Vec::new();
+            }
+            decoded
+        })
+    }
+
+    /// As [`Self::decode`]; what of the chunk lies outside of the extent stays as it is.
+    fn decode_by_library(&self, index: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        let (mut rest, rank) = (index, self.shape.len());
+        let mut start = Dims::from_elem(0, rank);
+        for d in (0..rank).rev() {
+            start[d] = rest % self.grid.counts[d] * self.grid.chunk[d];
+            rest /= self.grid.counts[d];
+        }
+        let len: Dims =
+            (0..rank).map(|d| self.grid.chunk[d].min(self.shape[d] - start[d])).collect();
+        let inside = Region::new(Dims::from_elem(0, rank), len.clone());
+        let region = Region::new(start, len);
+        let mut bytes = vec![0; region.num_elements() as usize * self.element_bytes];
+        self.library.read(&region, &mut bytes)?;
+        let runs = Runs::new(&self.grid.chunk, &inside, self.element_bytes);
+        for (run, bytes) in bytes.chunks_exact(runs.run_bytes as usize).enumerate() {
+            out[runs.start(run as u64) as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// When this read goes on where the last one ended, and has left off within a chunk or at its
+    /// end, the next chunks are decoded in the background.
+    fn read_ahead(self: &Arc<Self>, region: &Region, parts: &[Part], table: &Table) {
+        let row: u64 = self.shape[1..].iter().product();
+        let start = region.start().first().map_or(0, |first| first * row);
+        let end = start + region.num_elements();
+        let sequential = self.last_end.swap(end, Ordering::Relaxed) == start;
+        let Some(last) = parts.last().filter(|_| sequential && parts.len() <= 2) else { return };
+        if is_sequential() {
+            return;
+        }
+        let blocks = self.file.source.context().blocks();
+        for index in last.index + 1..=last.index + READ_AHEAD {
+            let Some(chunk) = table.get(index) else { return };
+            if !blocks.knows(self.key(index)) {
+                let this = Arc::clone(self);
+                // A failure will be met again, and told, by whoever reads the chunk.
+                rayon::spawn(move || {
+                    // A panic out here would end the process.
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(this.block(index, chunk))));
+                });
+            }
+        }
+    }
+
+    fn damaged(&self, what: String) -> ReadError {
+        ReadError::corrupt(self.file.source.path(), "", what)
+    }
+}

@@ -1,0 +1,71 @@
+//! An HDF5 file as bytes: where its superblock lies, and how wide its addresses are. Knows nothing of
+//! what the bytes behind the superblock mean.
+
+use std::path::Path;
+
+use crate::base::ReadError;
+use crate::input::opened::OpenError;
+use crate::io::SourceFile;
+
+/// An HDF5 file that is read without the library.
+pub struct HdfFile {
+    pub source: SourceFile,
+    /// Where the superblock lies; addresses in the file count from here.
+    pub base: u64,
+    /// Addresses and lengths take eight bytes, as in every file that a usual writer makes. If not,
+    /// structures inside the file are left to the library.
+    pub wide: bool,
+}
+
+/// Nothing that differs from one opening to the next, so that trees can be compared by this.
+impl std::fmt::Debug for HdfFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HdfFile")
+            .field("path", &self.source.path())
+            .field("base", &self.base)
+            .field("wide", &self.wide)
+            .finish_non_exhaustive()
+    }
+}
+
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+
+impl HdfFile {
+    /// Finds the superblock (format specification, II.A).
+    pub fn new(source: SourceFile, path: &Path) -> Result<Self, OpenError> {
+        let mut base = 0;
+        let mut head = [0; 16];
+        loop {
+            if source.len().saturating_sub(base) < head.len() as u64 {
+                return Err(OpenError::NotHdf5 { path: path.to_owned(), found: guess(&source) });
+            }
+            source.read_exact_at(base, &mut head).map_err(|error| match error {
+                ReadError::Io { source, .. } => {
+                    OpenError::Unreadable { path: path.to_owned(), source }
+                }
+                other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
+            })?;
+            if head[..8] == SIGNATURE {
+                break;
+            }
+            base = if base == 0 { 512 } else { base * 2 };
+        }
+        let sizes = if head[8] < 2 { [head[13], head[14]] } else { [head[9], head[10]] };
+        Ok(Self { source, base, wide: sizes == [8, 8] })
+    }
+}
+
+/// What a file that is no HDF5 file seems to be.
+fn guess(source: &SourceFile) -> &'static str {
+    let mut head = [0; 4];
+    let len = source.len().min(4) as usize;
+    if source.read_exact_at(0, &mut head[..len]).is_err() {
+        return "";
+    }
+    match head {
+        _ if len == 0 => " (it is empty)",
+        [0x1f, 0x8b, ..] => " but gzip-compressed data (gunzip it first)",
+        [b'P', b'K', 3 | 5, ..] => " but a zip archive (unpack it first)",
+        _ => "",
+    }
+}

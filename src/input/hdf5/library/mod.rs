@@ -1,0 +1,19 @@
+//! Everything that is asked of libhdf5: the only room that opens its door.
+//!
+//! Owns the library's lock and identifiers (`door`), its description of types (`types`), values in its
+//! memory layout (`values`), and reads through it (`read`): what the other rooms do not know they leave
+//! to [`Library`]. Knows nothing of chunks, heaps and headers in the file.
+//!
+//! Order of its files: `door`, `types` and `values`, `read`.
+
+mod door;
+mod read;
+mod types;
+mod values;
+
+#[cfg(test)]
+pub use door::open_dataset;
+pub use door::{Id, check, locked, native_type, open_file};
+pub use read::Library;
+pub use types::type_of;
+pub use values::{Values, extent, text_of, volume};

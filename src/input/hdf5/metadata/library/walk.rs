@@ -1,0 +1,152 @@
+//! The walk over a file's groups: builds the tree.
+
+use std::ffi::{CStr, CString, c_char, c_uint, c_void};
+use std::sync::Arc;
+
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::{h5, h5g, h5i, h5l, h5o, h5p};
+
+use super::attributes;
+use super::dataset;
+use crate::input::hdf5::file::HdfFile;
+use crate::input::hdf5::library::{Id, check, open_file};
+use crate::input::hdf5::metadata::limits::{DEEPEST, MOST_OBJECTS};
+use crate::tree::{ArrayNode, Attrs, Data, Group, Node};
+
+/// The whole tree of a file.
+///
+/// # Errors
+/// The library cannot open the file, or its root group.
+pub fn root(file: &Arc<HdfFile>) -> Result<Group, String> {
+    let handle = open_file(file.source.path())?;
+    // SAFETY: plain library call with live arguments.
+    let root = Id::new(unsafe { h5o::H5Oopen(handle.raw(), c"/".as_ptr(), h5p::H5P_DEFAULT) })?;
+    let info = ObjectInfo::of(&root)?;
+    let mut walk = Walk { file, file_number: info.file_number, ancestors: Vec::new(), objects: 0 };
+    walk.group(&root, "", info.address)
+}
+
+struct Walk<'a> {
+    file: &'a Arc<HdfFile>,
+    file_number: u64,
+    /// Addresses of the groups that enclose the present one.
+    ancestors: Vec<u64>,
+    objects: usize,
+}
+
+/// What the library knows of an object without opening what is in it.
+pub struct ObjectInfo {
+    file_number: u64,
+    /// Where its header lies, relative to the file's base address.
+    pub address: u64,
+}
+
+impl ObjectInfo {
+    pub fn of(object: &Id) -> Result<Self, String> {
+        // SAFETY: the library fills `info`; a token is 16 plain bytes, and that of the native file
+        // format is the address in its first eight, little-endian.
+        unsafe {
+            let mut info: h5o::H5O_info2_t = std::mem::zeroed();
+            check(h5o::H5Oget_info3(object.raw(), &raw mut info, h5o::H5O_INFO_BASIC))?;
+            let token: [u8; 16] = std::mem::transmute(info.token);
+            let [address, _] = std::mem::transmute::<[u8; 16], [[u8; 8]; 2]>(token);
+            Ok(Self { file_number: info.fileno as u64, address: u64::from_le_bytes(address) })
+        }
+    }
+}
+
+impl Walk<'_> {
+    fn group(&mut self, group: &Id, path: &str, address: u64) -> Result<Group, String> {
+        let mut out = Group { attrs: attributes::read_all(group)?, ..Group::default() };
+        self.ancestors.push(address);
+        for name in link_names(group)? {
+            let text = String::from_utf8_lossy(&name).into_owned();
+            let node = self.child(group, &name, &format!("{path}/{text}")).unwrap_or_else(|why| {
+                Node::Array(ArrayNode { attrs: Attrs::new(), data: Data::Unreadable(why) })
+            });
+            out.children.insert(text, node);
+        }
+        self.ancestors.pop();
+        Ok(out)
+    }
+
+    fn child(&mut self, group: &Id, name: &[u8], path: &str) -> Result<Node, String> {
+        self.objects += 1;
+        if self.objects > MOST_OBJECTS {
+            return Err(format!("the file has more than {MOST_OBJECTS} objects"));
+        }
+        let name = CString::new(name).map_err(|_| "the name has a NUL byte")?;
+        // SAFETY: plain library calls with live arguments.
+        let object = Id::new(unsafe { h5o::H5Oopen(group.raw(), name.as_ptr(), h5p::H5P_DEFAULT) })
+            .map_err(|why| format!("the link leads nowhere ({why})"))?;
+        let info = ObjectInfo::of(&object)?;
+        if info.file_number != self.file_number {
+            return Err("the link leads into another file, which is not followed".to_owned());
+        }
+        // SAFETY: as above.
+        match unsafe { h5i::H5Iget_type(object.raw()) } {
+            h5i::H5I_GROUP if self.ancestors.contains(&info.address) => {
+                Err("the link leads back to a group that holds it".to_owned())
+            }
+            h5i::H5I_GROUP if self.ancestors.len() >= DEEPEST => {
+                Err(format!("groups are nested more than {DEEPEST} deep"))
+            }
+            h5i::H5I_GROUP => Ok(Node::Group(self.group(&object, path, info.address)?)),
+            h5i::H5I_DATASET => {
+                let attrs = attributes::read_all(&object)?;
+                let data = dataset::describe(self.file, &object, path, info.address)
+                    .unwrap_or_else(Data::Unreadable);
+                Ok(Node::Array(ArrayNode { attrs, data }))
+            }
+            _ => Err("this is a named datatype, not an array".to_owned()),
+        }
+    }
+}
+
+/// h5py lists a group in the order of creation where it is tracked, else by name.
+fn link_names(group: &Id) -> Result<Vec<Vec<u8>>, String> {
+    unsafe extern "C" fn collect(
+        _group: hid_t,
+        name: *const c_char,
+        _info: *const h5l::H5L_info2_t,
+        data: *mut c_void,
+    ) -> i32 {
+        // SAFETY: the library passes a NUL-terminated name; `data` is the vector given below.
+        unsafe { (*data.cast::<Vec<Vec<u8>>>()).push(CStr::from_ptr(name).to_bytes().to_vec()) };
+        0
+    }
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    // SAFETY: the callback is only called while `found` lives.
+    unsafe {
+        let index = if creation_order_is_tracked(group)? {
+            h5::H5_INDEX_CRT_ORDER
+        } else {
+            h5::H5_INDEX_NAME
+        };
+        check(h5l::H5Literate2(
+            group.raw(),
+            index,
+            h5::H5_ITER_INC,
+            std::ptr::null_mut(),
+            Some(collect),
+            (&raw mut found).cast(),
+        ))?;
+    }
+    Ok(found)
+}
+
+fn creation_order_is_tracked(group: &Id) -> Result<bool, String> {
+    // SAFETY: plain library calls with live arguments.
+    unsafe {
+        let mut info: h5g::H5G_info_t = std::mem::zeroed();
+        check(h5g::H5Gget_info(group.raw(), &raw mut info))?;
+        // Groups of the old format, nearly all of them, track nothing: spares the property list.
+        if info.storage_type == h5g::H5G_STORAGE_TYPE_SYMBOL_TABLE {
+            return Ok(false);
+        }
+        let creation = Id::new(h5g::H5Gget_create_plist(group.raw()))?;
+        let mut flags: c_uint = 0;
+        check(h5p::H5Pget_link_creation_order(creation.raw(), &raw mut flags))?;
+        Ok(flags & h5p::H5P_CRT_ORDER_TRACKED != 0)
+    }
+}

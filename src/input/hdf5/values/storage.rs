@@ -1,0 +1,186 @@
+//! The elements of one dataset as the file stores them: read by region, whatever the layout.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::array::{StoredChunk, copy_region};
+use crate::base::{Dims, ReadError, Region};
+use crate::input::hdf5::chunks::Chunked;
+use crate::input::hdf5::elements::{Runs, fill};
+use crate::input::hdf5::file::HdfFile;
+use crate::input::hdf5::library::Library;
+
+/// Where the elements lie.
+#[derive(Debug)]
+pub enum Layout {
+    /// Nowhere: every element is this one. Empty means zeros.
+    Fill(Vec<u8>),
+    /// Here.
+    Compact(Vec<u8>),
+    /// One after another from this offset of the file.
+    Contiguous(u64),
+    /// In chunks.
+    Chunked(Arc<Chunked>),
+    /// The library knows.
+    Library(Library),
+}
+
+/// The elements of one dataset.
+#[derive(Debug)]
+pub struct Storage {
+    pub file: Arc<HdfFile>,
+    /// Absolute path of the dataset.
+    pub element: String,
+    pub shape: Dims,
+    /// Bytes of one element as stored.
+    pub element_bytes: usize,
+    layout: Layout,
+}
+
+/// Reads with holes between their runs fetch the holes too while a run and a hole are below this.
+const SMALL_STRIDE_BYTES: u64 = 64 << 10;
+/// Most bytes that such a read fetches at once.
+const SPAN_BYTES: u64 = 1 << 20;
+
+impl Storage {
+    /// Checks that the layout can hold the extent.
+    pub fn new(
+        file: &Arc<HdfFile>,
+        element: &str,
+        shape: Dims,
+        element_bytes: usize,
+        layout: Layout,
+    ) -> Result<Self, String> {
+        let len_bytes = shape
+            .iter()
+            .try_fold(element_bytes as u64, |product, &dim| product.checked_mul(dim))
+            .ok_or_else(|| format!("the extent {shape:?} is impossible"))?;
+        match &layout {
+            Layout::Compact(bytes) if (bytes.len() as u64) < len_bytes => {
+                return Err(format!(
+                    "{} bytes are stored where {len_bytes} are expected",
+                    bytes.len()
+                ));
+            }
+            Layout::Contiguous(offset)
+                if offset.checked_add(len_bytes).is_none_or(|end| end > file.source.len()) =>
+            {
+                return Err(format!(
+                    "the data ({len_bytes} bytes at {offset}) reach past the end of the file, \
+                     which is truncated"
+                ));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            file: Arc::clone(file),
+            element: element.to_owned(),
+            shape,
+            element_bytes,
+            layout,
+        })
+    }
+
+    /// The shape of the unit that is stored as one, if any.
+    pub fn grain(&self) -> Option<&[u64]> {
+        match &self.layout {
+            Layout::Chunked(chunked) => Some(chunked.chunk_shape()),
+            _ => None,
+        }
+    }
+
+    /// The elements of the only axis that are in one filtered chunk with `element`.
+    pub fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        match (&self.layout, self.shape.as_slice()) {
+            (Layout::Chunked(chunked), &[extent]) if !chunked.is_unfiltered() => {
+                let len = *chunked.chunk_shape().first()?;
+                let start = element / len * len;
+                Some(start..start.saturating_add(len).min(extent))
+            }
+            _ => None,
+        }
+    }
+
+    /// True when elements lie in the file one after another, or nearly so: contiguous, or in
+    /// unfiltered chunks along the only axis.
+    pub fn is_stored_as_is(&self) -> bool {
+        match &self.layout {
+            Layout::Contiguous(_) => true,
+            Layout::Chunked(chunked) => self.shape.len() == 1 && chunked.is_unfiltered(),
+            _ => false,
+        }
+    }
+
+    /// The stored bytes of the chunk that `region` is, if it is one.
+    pub fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
+        match &self.layout {
+            Layout::Chunked(chunked) => {
+                chunked.stored_chunk(region).map_err(|error| error.within(&self.element))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Fills `out` with the stored bytes of a region.
+    pub fn read(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        debug_assert!(region.fits(&self.shape), "{}: {region:?}", self.element);
+        debug_assert_eq!(out.len() as u64, region.num_elements() * self.element_bytes as u64);
+        if out.is_empty() {
+            return Ok(());
+        }
+        match &self.layout {
+            Layout::Fill(value) => {
+                fill(out, value);
+                Ok(())
+            }
+            Layout::Compact(bytes) => {
+                copy_region(bytes, &self.shape, region, self.element_bytes, out);
+                Ok(())
+            }
+            Layout::Contiguous(offset) => self.read_contiguous(*offset, region, out),
+            Layout::Chunked(chunked) => chunked.read(region, out),
+            Layout::Library(library) => library.read(region, out),
+        }
+        .map_err(|error| error.within(&self.element))
+    }
+
+    fn read_contiguous(
+        &self,
+        offset: u64,
+        region: &Region,
+        out: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let runs = Runs::new(&self.shape, region, self.element_bytes);
+        let source = &self.file.source;
+        if runs.count == 1 || runs.run_bytes >= SMALL_STRIDE_BYTES {
+            for (run, out) in out.chunks_exact_mut(runs.run_bytes as usize).enumerate() {
+                source.read_exact_at(offset + runs.start(run as u64), out)?;
+            }
+            return Ok(());
+        }
+        let mut span = Vec::new();
+        let mut run = 0;
+        while run < runs.count {
+            let first = runs.start(run);
+            let mut next = run + 1;
+            let mut end = first + runs.run_bytes;
+            while next < runs.count {
+                let start = runs.start(next);
+                if start - end > SMALL_STRIDE_BYTES || start + runs.run_bytes - first > SPAN_BYTES {
+                    break;
+                }
+                end = start + runs.run_bytes;
+                next += 1;
+            }
+            span.resize((end - first) as usize, 0);
+            source.read_exact_at(offset + first, &mut span)?;
+            let bytes = (run * runs.run_bytes) as usize..(next * runs.run_bytes) as usize;
+            for (i, out) in out[bytes].chunks_exact_mut(runs.run_bytes as usize).enumerate() {
+                let at = (runs.start(run + i as u64) - first) as usize;
+                out.copy_from_slice(&span[at..at + out.len()]);
+            }
+            run = next;
+        }
+        Ok(())
+    }
+}

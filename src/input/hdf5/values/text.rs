@@ -1,0 +1,152 @@
+//! String datasets as lazy text.
+
+use std::ops::Range;
+
+use super::heap::{HeapReader, RECORD_BYTES, stored_len};
+use super::storage::Storage;
+use crate::array::{TextBuf, TextSource};
+use crate::base::{ReadError, Region};
+use crate::input::hdf5::datatype::Padding;
+use crate::input::hdf5::elements::regions;
+use crate::input::hdf5::library::Library;
+
+/// Bytes of fixed-length strings that are fetched at once.
+const FETCH_BYTES: u64 = 1 << 20;
+/// Memory is set aside for so many bytes of text at most: lengths are claims.
+const MOST_RESERVED: u64 = 64 << 20;
+
+/// A dataset of fixed-length strings.
+#[derive(Debug)]
+pub struct FixedText {
+    storage: Storage,
+    padding: Padding,
+    ascii: bool,
+}
+
+impl FixedText {
+    pub const fn new(storage: Storage, padding: Padding, ascii: bool) -> Self {
+        Self { storage, padding, ascii }
+    }
+}
+
+impl TextSource for FixedText {
+    fn shape(&self) -> &[u64] {
+        &self.storage.shape
+    }
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        let width = self.storage.element_bytes;
+        each_fetch(&self.storage.shape, range, FETCH_BYTES / width.max(1) as u64, |first, part| {
+            let mut fields = vec![0; part.num_elements() as usize * width];
+            self.storage.read(part, &mut fields)?;
+            for (index, field) in fields.chunks_exact(width.max(1)).enumerate() {
+                push(&self.storage, out, first + index as u64, self.padding.trim(field))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn is_fixed_ascii(&self) -> bool {
+        self.ascii
+    }
+}
+
+/// Appends one string, or says which one is not UTF-8.
+pub fn push(
+    storage: &Storage,
+    out: &mut TextBuf,
+    index: u64,
+    text: &[u8],
+) -> Result<(), ReadError> {
+    let Ok(text) = std::str::from_utf8(text) else {
+        let shown = String::from_utf8_lossy(&text[..text.len().min(80)]).into_owned();
+        return Err(ReadError::corrupt(
+            storage.file.source.path(),
+            &storage.element,
+            format!("string {index} (\"{}\") is not UTF-8", shown.escape_debug()),
+        ));
+    };
+    out.push(text);
+    Ok(())
+}
+
+/// Calls `fetch` for each part of a range of row-major positions, with the first position of the
+/// part; a part has at most `most` elements, or one row.
+pub fn each_fetch(
+    shape: &[u64],
+    range: Range<u64>,
+    most: u64,
+    mut fetch: impl FnMut(u64, &Region) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let mut at = range.start;
+    while at < range.end {
+        let end = range.end.min(at.saturating_add(most.max(1)));
+        for region in regions(shape, at..end) {
+            fetch(at, &region)?;
+            at += region.num_elements();
+        }
+    }
+    Ok(())
+}
+
+/// A dataset of variable-length strings in the global heap.
+#[derive(Debug)]
+pub struct VlenText {
+    storage: Storage,
+}
+
+impl VlenText {
+    /// Over the references to the heap.
+    pub const fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+}
+
+impl TextSource for VlenText {
+    fn shape(&self) -> &[u64] {
+        &self.storage.shape
+    }
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        let mut heap = HeapReader::new(&self.storage.file);
+        let most = FETCH_BYTES / RECORD_BYTES as u64;
+        each_fetch(&self.storage.shape, range, most, |first, part| {
+            let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];
+            self.storage.read(part, &mut records)?;
+            out.reserve(records.len() / RECORD_BYTES);
+            let records = records.as_chunks::<RECORD_BYTES>().0;
+            let len: u64 = records.iter().map(stored_len).sum();
+            out.reserve_bytes(len.min(MOST_RESERVED) as usize);
+            for (index, record) in records.iter().enumerate() {
+                let value =
+                    heap.value(record).map_err(|error| error.within(&self.storage.element))?;
+                // As C strings, which is what the library makes of them.
+                let text = Padding::NullTerminated.trim(value);
+                push(&self.storage, out, first + index as u64, text)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A dataset of strings that the library reads.
+#[derive(Debug)]
+pub struct LibraryText {
+    library: Library,
+}
+
+impl LibraryText {
+    pub const fn new(library: Library) -> Self {
+        Self { library }
+    }
+}
+
+impl TextSource for LibraryText {
+    fn shape(&self) -> &[u64] {
+        &self.library.shape
+    }
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        each_fetch(&self.library.shape, range, 1 << 16, |_, part| self.library.read_text(part, out))
+    }
+}

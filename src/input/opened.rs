@@ -1,0 +1,86 @@
+//! What comes of opening an input, or why it could not be opened. Knows no format.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::io;
+use crate::tree;
+
+/// An opened input.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The path it was opened by.
+    pub path: PathBuf,
+    /// Everything in it. Headers and attributes are in memory, array data is read when asked for.
+    pub root: tree::Group,
+    /// What it was when it was opened.
+    pub identity: io::Identity,
+}
+
+/// Why an input could not be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing is there.
+    #[error("{path}: there is no such file or directory{}", pattern_hint(path), path = path.display())]
+    Missing {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{path}: cannot be read: {source}", path = path.display())]
+    Unreadable {
+        /// The path given.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// A pipe, a device or a socket.
+    #[error(
+        "{path}: this is neither a file nor a directory\n  hint: write what comes from a pipe into a file first",
+        path = path.display()
+    )]
+    NoFile {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A directory that holds no zarr store.
+    #[error("{path}: this directory is not a zarr store (it has no zarr.json, .zgroup or .zmetadata)\n  hint: give the path of an .h5ad file or of the .zarr directory itself", path = path.display())]
+    NotZarr {
+        /// The path given.
+        path: PathBuf,
+    },
+    /// A file that is no HDF5 file.
+    #[error("{path}: this is not an HDF5 file{found}\n  hint: inputs are .h5ad files and .zarr directories", path = path.display())]
+    NotHdf5 {
+        /// The path given.
+        path: PathBuf,
+        /// What it seems to be instead, as a clause, or nothing.
+        found: &'static str,
+    },
+    /// A file or store of the right kind whose bytes contradict themselves.
+    #[error("{path}: the file is damaged or incomplete: {what}\n  hint: copy or download it again", path = path.display())]
+    Damaged {
+        /// The path given.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn system(path: &Path, error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            Self::Missing { path: path.to_owned() }
+        } else {
+            Self::Unreadable { path: path.to_owned(), source: Arc::new(error) }
+        }
+    }
+}
+
+fn pattern_hint(path: &std::path::Path) -> &'static str {
+    if path.to_string_lossy().contains(['~', '*', '?', '[']) {
+        "\n  hint: a shell expands ~ and * only where they are not quoted"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,298 @@
+//! The metadata documents of a store as one tree: from consolidated metadata where there is some
+//! that makes sense, else from the directories.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::attrs;
+use crate::input::opened::OpenError;
+use crate::tree::Attrs;
+
+/// Version of the zarr format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    V2,
+    V3,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Group,
+    Array,
+}
+
+/// One node's metadata, and its children.
+#[derive(Debug)]
+pub struct NodeDocument {
+    pub kind: Kind,
+    /// An array's `.zarray` or `zarr.json`; empty for a group.
+    pub fields: Map<String, Value>,
+    pub attrs: Attrs,
+    pub children: IndexMap<String, Self>,
+}
+
+impl Format {
+    /// The file that an array's metadata is in.
+    pub const fn array_document(self) -> &'static str {
+        match self {
+            Self::V2 => ".zarray",
+            Self::V3 => "zarr.json",
+        }
+    }
+}
+
+impl NodeDocument {
+    fn group(attrs: Attrs) -> Self {
+        Self { kind: Kind::Group, fields: Map::new(), attrs, children: IndexMap::new() }
+    }
+
+    fn array(fields: Map<String, Value>, attrs: Attrs) -> Self {
+        Self { kind: Kind::Array, fields, attrs, children: IndexMap::new() }
+    }
+
+    /// From a `zarr.json`.
+    fn v3(mut fields: Map<String, Value>) -> Result<Self, String> {
+        let attrs = attrs::attrs(fields.get("attributes"));
+        match fields.get("node_type").and_then(Value::as_str) {
+            Some("group") => Ok(Self::group(attrs)),
+            Some("array") => {
+                fields.remove("attributes");
+                Ok(Self::array(fields, attrs))
+            }
+            _ => Err("zarr.json names neither a group nor an array".to_owned()),
+        }
+    }
+}
+
+/// Reads all metadata of the store at `path`.
+pub fn read(path: &Path) -> Result<(Format, NodeDocument), OpenError> {
+    std::fs::read_dir(path).map_err(|error| OpenError::system(path, error))?;
+    let walk = Walk { store: path };
+    if let Some(fields) = walk.document(path, "zarr.json")? {
+        let consolidated = fields.get("consolidated_metadata").and_then(consolidated_v3);
+        let mut root = NodeDocument::v3(fields).map_err(|what| walk.damaged(path, &what))?;
+        walk.require_group(&root)?;
+        match consolidated.and_then(|nodes| nest(nodes).ok()) {
+            Some(children) => root.children = children,
+            None => root.children = walk.children(Format::V3, path, &mut Vec::new())?,
+        }
+        return Ok((Format::V3, root));
+    }
+    let metadata = walk.document(path, ".zmetadata").unwrap_or_default();
+    if walk.document(path, ".zgroup")?.is_none() && metadata.is_none() {
+        if path.join(".zarray").exists() {
+            return Err(walk.damaged(path, "the root is an array, not a group"));
+        }
+        return Err(OpenError::NotZarr { path: path.to_owned() });
+    }
+    let attributes = walk.document(path, ".zattrs")?.map(Value::Object);
+    let mut root = NodeDocument::group(attrs::attrs(attributes.as_ref()));
+    match metadata.as_ref().and_then(consolidated_v2).and_then(|nodes| nest(nodes).ok()) {
+        Some(children) => root.children = children,
+        None => root.children = walk.children(Format::V2, path, &mut Vec::new())?,
+    }
+    Ok((Format::V2, root))
+}
+
+/// The inline consolidated metadata of a v3 group: nodes by path.
+fn consolidated_v3(consolidated: &Value) -> Option<Vec<(String, NodeDocument)>> {
+    if consolidated.get("kind").and_then(Value::as_str) != Some("inline") {
+        return None;
+    }
+    let nodes = consolidated.get("metadata")?.as_object()?.iter();
+    nodes
+        .map(|(path, fields)| {
+            Some((path.clone(), NodeDocument::v3(fields.as_object()?.clone()).ok()?))
+        })
+        .collect()
+}
+
+/// `.zmetadata`: nodes by path, in the order in which the paths first appear.
+fn consolidated_v2(document: &Map<String, Value>) -> Option<Vec<(String, NodeDocument)>> {
+    type Parts = (Option<Kind>, Map<String, Value>, Attrs);
+    let mut nodes: IndexMap<&str, Parts> = IndexMap::new();
+    for (key, value) in document.get("metadata")?.as_object()? {
+        let Some((path, name)) = key.rsplit_once('/') else { continue };
+        let node = nodes.entry(path).or_default();
+        match name {
+            ".zgroup" => node.0 = Some(Kind::Group),
+            ".zarray" => {
+                node.0 = Some(Kind::Array);
+                node.1 = value.as_object()?.clone();
+            }
+            ".zattrs" => node.2 = attrs::attrs(Some(value)),
+            _ => return None,
+        }
+    }
+    nodes
+        .into_iter()
+        .map(|(path, (kind, fields, attrs))| {
+            let document = match kind? {
+                Kind::Group => NodeDocument::group(attrs),
+                Kind::Array => NodeDocument::array(fields, attrs),
+            };
+            Some((path.to_owned(), document))
+        })
+        .collect()
+}
+
+/// Levels of groups that are read; each takes some of the stack.
+const DEEPEST: usize = 64;
+
+/// Puts each node below its parent. Siblings keep their order, as in zarr-python's
+/// `ConsolidatedMetadata._flat_to_nested`.
+///
+/// Fails when a parent is missing or is an array, or when a name could lead out of the store: such
+/// metadata is not to be relied on.
+fn nest(mut nodes: Vec<(String, NodeDocument)>) -> Result<IndexMap<String, NodeDocument>, ()> {
+    nodes.sort_by_key(|(path, _)| path.matches('/').count());
+    let mut root = NodeDocument::group(Attrs::new());
+    for (path, document) in nodes {
+        let mut parent = &mut root;
+        if path.matches('/').count() >= DEEPEST {
+            return Err(());
+        }
+        let mut names = path.split('/').peekable();
+        while let Some(name) = names.next() {
+            if name.is_empty() || name == "." || name == ".." || name.contains('\0') {
+                return Err(());
+            }
+            if names.peek().is_none() {
+                parent.children.insert(name.to_owned(), document);
+                break;
+            }
+            parent = parent.children.get_mut(name).filter(|p| p.kind == Kind::Group).ok_or(())?;
+        }
+    }
+    Ok(root.children)
+}
+
+/// Reads documents from the directories of a store.
+struct Walk<'a> {
+    store: &'a Path,
+}
+
+impl Walk<'_> {
+    fn damaged(&self, dir: &Path, what: &str) -> OpenError {
+        let dir = dir.strip_prefix(self.store).unwrap_or(dir);
+        OpenError::Damaged {
+            path: self.store.to_owned(),
+            what: format!("/{}: {what}", dir.display()),
+        }
+    }
+
+    fn require_group(&self, root: &NodeDocument) -> Result<(), OpenError> {
+        match root.kind {
+            Kind::Group => Ok(()),
+            Kind::Array => Err(self.damaged(self.store, "the root is an array, not a group")),
+        }
+    }
+
+    /// A metadata document, if it exists.
+    fn document(&self, dir: &Path, name: &str) -> Result<Option<Map<String, Value>>, OpenError> {
+        match std::fs::read(dir.join(name)) {
+            Ok(bytes) => match attrs::parse(&bytes) {
+                Ok(document) => Ok(Some(document)),
+                Err(why) => Err(self.damaged(dir, &format!("{name} cannot be parsed: {why}"))),
+            },
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(OpenError::system(&dir.join(name), error)),
+        }
+    }
+
+    /// The nodes in the directory `dir`. What is there besides nodes is passed over, as zarr-python
+    /// does. `trail` holds the directories above, so that a link that leads back ends there.
+    fn children(
+        &self,
+        format: Format,
+        dir: &Path,
+        trail: &mut Vec<(u64, u64)>,
+    ) -> Result<IndexMap<String, NodeDocument>, OpenError> {
+        let system = |error| OpenError::system(dir, error);
+        let metadata = std::fs::metadata(dir).map_err(system)?;
+        let here = (metadata.dev(), metadata.ino());
+        if trail.contains(&here) {
+            return Ok(IndexMap::new());
+        }
+        if trail.len() >= DEEPEST {
+            let what = format!("groups are nested more than {DEEPEST} deep");
+            return Err(self.damaged(dir, &what));
+        }
+        trail.push(here);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(system)? {
+            let entry = entry.map_err(system)?;
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if !is_file && let Ok(name) = entry.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        // The order in which zarr-python consolidates.
+        names.sort_by_cached_key(|name| (name.to_lowercase(), name.clone()));
+        let mut children = IndexMap::new();
+        for name in names {
+            let path = dir.join(&name);
+            if let Some(mut node) = self.node(format, &path)? {
+                if node.kind == Kind::Group {
+                    node.children = self.children(format, &path, trail)?;
+                }
+                children.insert(name, node);
+            }
+        }
+        trail.pop();
+        Ok(children)
+    }
+
+    fn node(&self, format: Format, dir: &Path) -> Result<Option<NodeDocument>, OpenError> {
+        if format == Format::V3 {
+            let document = self.document(dir, "zarr.json")?.map(NodeDocument::v3).transpose();
+            return document.map_err(|what| self.damaged(dir, &what));
+        }
+        let array = self.document(dir, ".zarray")?;
+        if array.is_none() && self.document(dir, ".zgroup")?.is_none() {
+            return Ok(None);
+        }
+        let attributes = self.document(dir, ".zattrs")?.map(Value::Object);
+        let attrs = attrs::attrs(attributes.as_ref());
+        Ok(Some(match array {
+            Some(fields) => NodeDocument::array(fields, attrs),
+            None => NodeDocument::group(attrs),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_nest_only_so_deep() {
+        let chain = |depth: usize| -> Vec<(String, NodeDocument)> {
+            (1..=depth)
+                .map(|level| (vec!["a"; level].join("/"), NodeDocument::group(Attrs::new())))
+                .collect()
+        };
+        assert!(nest(chain(DEEPEST)).is_ok());
+        assert!(nest(chain(DEEPEST + 1)).is_err());
+        let store = tempfile::tempdir().unwrap();
+        let group = r#"{"zarr_format": 3, "node_type": "group", "attributes": {}}"#;
+        let mut dir = store.path().to_owned();
+        for _ in 0..=DEEPEST {
+            std::fs::write(dir.join("zarr.json"), group).unwrap();
+            dir.push("a");
+            std::fs::create_dir(&dir).unwrap();
+        }
+        std::fs::write(dir.join("zarr.json"), group).unwrap();
+        let error = read(store.path()).err().unwrap();
+        assert!(error.to_string().contains("nested more than 64 deep"), "{error}");
+    }
+}
