@@ -1,4 +1,5 @@
-//! Rising tables of entry positions: in memory when short, in a mapped file when long.
+//! Rising tables of entry positions: in memory when short, in a mapped file when long. The file is
+//! unlinked and ours alone, so that nobody can change or shorten what is mapped.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,37 +7,24 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// Longer tables go to a file.
-const MAX_RESIDENT: u64 = 1 << 20;
+/// Longer tables go to a file: there may be thousands of tables.
+const MAX_RESIDENT: u64 = 8 << 10;
 
 /// A table of `u64` that never falls.
 #[derive(Debug)]
 pub(super) enum Offsets {
     /// In memory.
     Memory(Vec<u64>),
-    /// Little-endian in a file, from `skip_bytes` on.
-    Mapped {
-        /// The file.
-        map: Mmap,
-        /// Length of its header.
-        skip_bytes: usize,
-    },
+    /// Little-endian in an unlinked file.
+    Mapped(Mmap),
 }
 
 impl Offsets {
-    /// The table in a file after a header. The file must not be written to any more.
-    pub(super) fn map(file: &File, skip_bytes: usize) -> io::Result<Self> {
-        // SAFETY: the file is either unlinked and ours alone, or an entry of the census cache, which
-        // is only ever replaced by renaming and removed by unlinking, never written in place.
-        let map = unsafe { Mmap::map(file)? };
-        Ok(Self::Mapped { map, skip_bytes })
-    }
-
     /// Number of entries in the table.
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Memory(table) => table.len() as u64,
-            Self::Mapped { map, skip_bytes } => (map.len().saturating_sub(*skip_bytes) / 8) as u64,
+            Self::Mapped(map) => (map.len() / 8) as u64,
         }
     }
 
@@ -44,11 +32,8 @@ impl Offsets {
     pub(super) fn get(&self, index: u64) -> u64 {
         match self {
             Self::Memory(table) => table.get(index as usize).copied().unwrap_or(0),
-            Self::Mapped { map, skip_bytes } => {
-                let at = skip_bytes + index as usize * 8;
-                map.get(at..at + 8)
-                    .and_then(|raw| raw.try_into().ok())
-                    .map_or(0, u64::from_le_bytes)
+            Self::Mapped(map) => {
+                map.as_chunks::<8>().0.get(index as usize).copied().map_or(0, u64::from_le_bytes)
             }
         }
     }
@@ -105,7 +90,12 @@ impl OffsetsWriter {
     pub(super) fn finish(self) -> io::Result<Offsets> {
         match self {
             Self::Memory(table) => Ok(Offsets::Memory(table)),
-            Self::File(file) => Offsets::map(&file.into_inner().map_err(io::Error::from)?, 0),
+            Self::File(writer) => {
+                let file = writer.into_inner().map_err(io::Error::from)?;
+                // SAFETY: the file never had a name that others could open, and is not written to
+                // any more.
+                Ok(Offsets::Mapped(unsafe { Mmap::map(&file)? }))
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From a planned matrix to one that can be read.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -270,25 +272,29 @@ fn census(
     env: &CensusEnv,
     progress: &dyn Progress,
 ) -> Result<Offsets, ReadError> {
-    let store = env.cache_dir.as_deref().map(CensusStore::new);
-    let kept = store.zip(CensusKey::new(matrix, map));
-    if let Some((store, key)) = &kept
-        && let Some(offsets) = store.load(*key, matrix.num_major + 1)
+    let unkept = |dir: &Path, error: io::Error| {
+        env.told_unkept.call_once(|| {
+            log::warn!(
+                "{}: cannot keep what was counted, it will be counted again next time: {error}",
+                dir.display()
+            );
+        });
+    };
+    let kept = env.cache_dir.as_deref().zip(CensusKey::new(matrix, map)).and_then(|(dir, key)| {
+        let store = CensusStore::open(dir).map_err(|error| unkept(dir, error)).ok()?;
+        Some((dir, store, key))
+    });
+    if let Some((_, store, key)) = &kept
+        && let Some(offsets) = store.load(*key, matrix.num_major + 1, &env.spill_dir)
     {
         progress.advance(matrix.nnz * matrix.index_bytes() as u64);
         return Ok(offsets);
     }
     let offsets = count_kept(matrix, map, &env.spill_dir, progress)?;
-    if let Some((store, key)) = kept {
-        match store.store(key, &offsets) {
-            Ok(mapped) => return Ok(mapped),
-            Err(error) => env.told_unkept.call_once(|| {
-                log::warn!(
-                    "{}: cannot keep what was counted, it will be counted again next time: {error}",
-                    store.dir().display()
-                );
-            }),
-        }
+    if let Some((dir, store, key)) = kept
+        && let Err(error) = store.store(key, &offsets)
+    {
+        unkept(dir, error);
     }
     Ok(offsets)
 }
