@@ -1,6 +1,7 @@
 //! Encoding `categorical`, and the categoricals of anndata 0.7, whose categories stood elsewhere.
 
 use super::attrs::{self, set_encoding};
+use super::distinct::distinct;
 use super::error::{DecodeError, EncodeError, Place};
 use super::{Categorical, Elem, element};
 use crate::array::{CheckedCodes, SharedArray};
@@ -80,7 +81,8 @@ pub(super) fn from_codes(
     }
     let dtype = code_dtype(num_categories);
     let codes = CheckedCodes::shared(codes, num_categories, dtype, at.file, at.element());
-    Ok(Categorical { codes, categories: Box::new(categories), ordered })
+    let categories = Box::new(distinct(categories, at));
+    Ok(Categorical { codes, categories, ordered })
 }
 
 /// The type pandas gives to codes of this many categories (`coerce_indexer_dtype`).

@@ -46,8 +46,14 @@ pub(super) fn decode(group: &Group, at: &Place<'_>) -> Result<Frame, DecodeError
     let index = as_column(index, len, &at.child(index_key))?;
     let mut columns = IndexMap::with_capacity(order.len());
     for key in order {
-        let column = as_column(series(group, &key, at)?, len, &at.child(&key))?;
-        columns.insert(key, column);
+        let at_column = at.child(&key);
+        let column = as_column(series(group, &key, at)?, len, &at_column)?;
+        if columns.insert(key, column).is_some() {
+            return Err(at_column.fail(
+                "this column stands twice in `column-order`; the columns of a table must be unique\n  \
+                 hint: rename or drop one of them with pandas and write the file again",
+            ));
+        }
     }
     let index_name = (index_key != UNNAMED).then(|| index_key.to_owned());
     Ok(Frame { len, index_name, index: Box::new(index), columns })

@@ -9,6 +9,7 @@ mod attrs;
 mod awkward;
 mod categorical;
 mod decode;
+mod distinct;
 mod elem;
 mod element;
 mod encode;

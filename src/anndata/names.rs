@@ -31,6 +31,17 @@ pub(super) fn with_string_index(mut frame: Frame, at: &Place<'_>) -> Result<Fram
                 .collect();
             Elem::Text(MemoryText::line(texts))
         }
+        Elem::Nullable(nullable) => {
+            // A join of names has no place for a missing one, and anndata cannot write it.
+            let mask = read_all(nullable.mask.as_ref())?;
+            if let Some(row) = mask.iter().position(|&missing| missing != 0) {
+                return Err(at.fail(format!(
+                    "the name of row {row} is missing; every row needs a name\n  hint: give it one \
+                     (adata.obs_names, adata.var_names) and write the file again"
+                )));
+            }
+            Elem::Nullable(nullable)
+        }
         index => index,
     };
     *frame.index = index;

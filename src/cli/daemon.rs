@@ -111,18 +111,19 @@ impl Handshake {
     /// The log cannot be written, or the parent is gone: then nobody waits for this mount.
     pub fn announce(mut self, log: Option<&Path>) -> io::Result<()> {
         let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
-        let talk = match log {
-            None => null.try_clone()?,
-            Some(log) => OpenOptions::new().create(true).append(true).open(log)?,
-        };
         // SAFETY: these calls only change flags and descriptors of this process; the descriptors
         // duplicated are open.
         unsafe {
             libc::setsid();
             libc::prctl(libc::PR_SET_PDEATHSIG, 0);
             libc::dup2(null.as_raw_fd(), libc::STDIN_FILENO);
-            libc::dup2(talk.as_raw_fd(), libc::STDOUT_FILENO);
-            libc::dup2(talk.as_raw_fd(), libc::STDERR_FILENO);
+            if log.is_none() {
+                libc::dup2(null.as_raw_fd(), libc::STDOUT_FILENO);
+                libc::dup2(null.as_raw_fd(), libc::STDERR_FILENO);
+            }
+        }
+        if let Some(log) = log {
+            super::log::write_to(log)?;
         }
         // The working directory stays: inputs may be named from it, and are opened again.
         self.pipe.write_all(&[READY])

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use super::{RecipeArgs, say};
+use super::{RecipeArgs, say, talk};
 use crate::concat::Report;
 use crate::recipe::{Planned, plan_file};
 
@@ -119,13 +119,13 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
             if read.conversion_bytes > 0 {
                 parts.push(format!("{} to convert", HumanBytes(read.conversion_bytes)));
             }
-            writeln!(out, "  {}: {}", read.path, parts.join(", "))?;
+            writeln!(out, "  {}: {}", talk::plain_cell(&read.path), parts.join(", "))?;
         }
     }
     if !report.notices.is_empty() {
         writeln!(out, "\nNotes")?;
         for notice in &report.notices {
-            writeln!(out, "  {}", notice.message.replace('\n', "\n  "))?;
+            writeln!(out, "  {}", talk::plain(&notice.message).replace('\n', "\n  "))?;
         }
     }
     Ok(())
@@ -138,12 +138,14 @@ fn table<const N: usize>(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let mut widths = [0; N];
-    for row in rows {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| talk::plain_cell(cell))).collect();
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    for row in rows {
+    for row in &rows {
         let mut line = String::from(" ");
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
             let cell = if right.contains(&column) {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::inputs::is_input;
 use super::{Bar, RecipeArgs, load, parse_count, quoted, say, usage};
@@ -270,14 +270,12 @@ fn limits(args: &MaterializeArgs) -> Limits {
     }
 }
 
-/// Signals that would end the process ask the writer to stop instead, so that it can clean up. A
-/// file size limit becomes an error of the write that meets it.
+/// Signals that would end the process ask the writer to stop instead, so that it can clean up.
 fn cancel_on_signals() -> std::io::Result<Cancel> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }
-    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     Ok(Cancel::on(flag))
 }
 

@@ -7,12 +7,14 @@ mod daemon;
 mod inputs;
 mod inspect;
 mod load;
+mod log;
 mod materialize;
 mod mount;
 mod progress;
+mod talk;
 mod unmount;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -65,7 +67,8 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log();
+    refuse_to_die_of_limits();
+    log::start();
     let done = match cli.command {
         Command::Mount(args) => mount::run(*args),
         Command::Inspect(args) => inspect::run(&args),
@@ -91,27 +94,14 @@ fn quoted(path: &Path) -> String {
 
 /// Says something on stderr. Whoever closed it does not want to hear it, and the work goes on.
 fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", talk::plain(&text.to_string()));
 }
 
-/// What the layers below have to say: like all talk on a terminal, with the time elsewhere.
-fn start_log() {
-    let env = env_logger::Env::new().filter_or("ANNCAT_LOG", "warn,fuser=error");
-    env_logger::Builder::from_env(env)
-        .format(|out, record| {
-            let level = match record.level() {
-                log::Level::Warn => "warning",
-                log::Level::Error => "error",
-                log::Level::Info => "info",
-                log::Level::Debug => "debug",
-                log::Level::Trace => "trace",
-            };
-            if !std::io::stderr().is_terminal() {
-                write!(out, "{} ", out.timestamp())?;
-            }
-            writeln!(out, "{level}: {}", record.args())
-        })
-        .init();
+/// Makes a limit on file sizes (`ulimit -f`) an error of the write that meets it, which cleans up,
+/// and not the end of the process.
+fn refuse_to_die_of_limits() {
+    // SAFETY: ignoring a signal installs no handler, and no other thread runs yet.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Prints an error; gives the exit code.

@@ -71,7 +71,8 @@ struct ServingArgs {
     /// Let other users read the mount, too
     #[arg(long)]
     allow_other: bool,
-    /// Append messages of the background process to FILE
+    /// Append messages of the background process to FILE; when that has 16 MiB it is renamed to
+    /// FILE.1, and begun anew
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use super::{Durability, Existing, MaterializeError, OutputRules};
@@ -116,15 +116,19 @@ fn is_store_or_empty(dir: &Path) -> bool {
         || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Refuses a place that is an input (by name, link or hard link), holds one, or lies in one.
+/// Refuses a place that is an input (by name, link or hard link), holds one, or lies in one. A bind
+/// mount gives a directory a second path, but not a second identity.
 fn refuse_inputs(target: &Path, place: &Path, inputs: &[PathBuf]) -> Result<(), MaterializeError> {
     let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     let of_place = identity(place);
+    let around_place: Vec<_> = place.ancestors().filter_map(identity).collect();
     for input in inputs {
-        let same = of_place.is_some() && identity(input) == of_place;
-        let nested = fs::canonicalize(input)
-            .is_ok_and(|input| input.starts_with(place) || place.starts_with(&input));
-        if same || nested {
+        let within = identity(input).is_some_and(|input| around_place.contains(&input));
+        let holds = fs::canonicalize(input).is_ok_and(|input| {
+            input.starts_with(place)
+                || input.ancestors().any(|above| of_place.is_some() && identity(above) == of_place)
+        });
+        if within || holds {
             return Err(MaterializeError::IsInput {
                 path: target.to_owned(),
                 input: input.clone(),
@@ -145,7 +149,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Picks a name beside the target. A directory is made; a file is the caller's to create.
+    /// Makes a new file or directory beside the target.
     pub fn new(
         target: &Path,
         kind: TargetKind,
@@ -159,9 +163,8 @@ impl Staged {
             kind,
             rules: rules.clone(),
         };
-        if kind == TargetKind::Directory {
-            fs::create_dir(&staged.path).map_err(|source| staged.failed("create", source))?;
-        }
+        let replaces = fs::symlink_metadata(&staged.place).is_ok();
+        create(&staged.path, kind, replaces).map_err(|source| staged.failed("create", source))?;
         Ok(staged)
     }
 
@@ -185,6 +188,10 @@ impl Staged {
     pub fn commit(self) -> Result<(), MaterializeError> {
         // Again: something may have come to stand there meanwhile.
         resolve(&self.target, self.kind, &self.rules)?;
+        if let Ok(former) = fs::symlink_metadata(&self.place) {
+            take_over(&self.path, &former)
+                .map_err(|source| self.failed("set the mode of", source))?;
+        }
         let synced = self.rules.durability == Durability::Synced;
         if synced {
             sync_all(&self.path).map_err(|source| self.failed("sync", source))?;
@@ -248,6 +255,41 @@ impl Drop for Staged {
             TargetKind::Directory => fs::remove_dir_all(&self.path),
         };
     }
+}
+
+/// Makes an empty file or directory; a private one where it will replace another, whose mode it takes
+/// over when it is complete ([`take_over`]).
+fn create(path: &Path, kind: TargetKind, replaces: bool) -> std::io::Result<()> {
+    let (file_mode, directory_mode) = if replaces { (0o600, 0o700) } else { (0o666, 0o777) };
+    match kind {
+        TargetKind::File => {
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(file_mode).open(path).map(drop)
+        }
+        TargetKind::Directory => fs::DirBuilder::new().mode(directory_mode).create(path),
+    }
+}
+
+/// Gives an output the mode of the one that it replaces and, as root, its owner.
+fn take_over(path: &Path, former: &fs::Metadata) -> std::io::Result<()> {
+    // SAFETY: geteuid only returns a number and cannot fail.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    let now = fs::symlink_metadata(path)?;
+    if is_root && (now.uid(), now.gid()) != (former.uid(), former.gid()) {
+        give(path, former)?;
+    }
+    // After the owner, whose change takes special bits away.
+    fs::set_permissions(path, fs::Permissions::from_mode(former.mode() & 0o7777))
+}
+
+/// Gives a file, or a directory with all that is below it, the owner and group of another.
+fn give(path: &Path, former: &fs::Metadata) -> std::io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), former)?;
+        }
+    }
+    lchown(path, Some(former.uid()), Some(former.gid()))
 }
 
 /// Waits until the disk has a file, or a directory with all that is below it.
@@ -352,6 +394,39 @@ mod tests {
         staged.commit().unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_output_keeps_the_mode_and_owner_of_the_one_it_replaces() {
+        const NOBODY: u32 = 65_534;
+        let dir = tempfile::tempdir().unwrap();
+        let replace = rules(Existing::Replace, &[]);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        for (name, kind, kept) in [
+            ("out.h5ad", TargetKind::File, 0o440),
+            ("private.h5ad", TargetKind::File, 0o600),
+            ("out.zarr", TargetKind::Directory, 0o700),
+        ] {
+            let target = dir.path().join(name);
+            create(&target, kind, false).unwrap();
+            fs::set_permissions(&target, fs::Permissions::from_mode(kept)).unwrap();
+            let is_given = lchown(&target, Some(NOBODY), Some(NOBODY)).is_ok();
+            let staged = Staged::new(&target, kind, &replace).unwrap();
+            assert_eq!(mode(staged.path()) & 0o077, 0, "private while it is written");
+            let inside = match kind {
+                TargetKind::File => staged.path().to_owned(),
+                TargetKind::Directory => staged.path().join("zarr.json"),
+            };
+            fs::write(inside, "new").unwrap();
+            staged.commit().unwrap();
+            assert_eq!(mode(&target), kept, "{name}");
+            if is_given {
+                assert_eq!(fs::metadata(&target).unwrap().uid(), NOBODY, "{name}");
+            }
+            if is_given && kind == TargetKind::Directory {
+                assert_eq!(fs::metadata(target.join("zarr.json")).unwrap().gid(), NOBODY);
+            }
+        }
     }
 
     #[test]

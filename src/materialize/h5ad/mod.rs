@@ -234,11 +234,11 @@ impl Output {
 const ALIGN_FROM_BYTES: u64 = 64 << 10;
 const PAGE_BYTES: u64 = 4096;
 
-/// A new file in the format of HDF5 1.8, which everything reads and which, unlike older ones, has
+/// An empty file, in the format of HDF5 1.8, which everything reads and which, unlike older ones, has
 /// room for attributes over 64 KiB (the column order of very wide frames).
 fn create(path: &Path) -> hdf5::Result<File> {
     let mut builder = File::with_options();
     builder
         .with_fapl(|access| access.libver_v18().alignment(ALIGN_FROM_BYTES, PAGE_BYTES))
-        .create_excl(path)
+        .create(path)
 }

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use serde_json::Value;
 
+use crate::array::push_python_str;
 use crate::base::{DType, Dims};
 
 /// Byte order of stored numbers.
@@ -197,13 +198,13 @@ impl Element {
     /// The bytes of one element of the fill value, as decoded chunks hold them: numbers little-endian,
     /// everything else as stored. Variable-length text has its UTF-8.
     ///
-    /// v2 `null`, a fill value left out, and those that only mean zero (`0` for text) are zeros, as
-    /// zarr-python reads them.
+    /// v2 `null`, a fill value left out, and those that only mean zero (`0` for text of fixed width)
+    /// are zeros, as zarr-python reads them.
     pub fn fill(&self, value: &Value) -> Result<Vec<u8>, String> {
         let wrong = || format!("the fill value {value} does not fit the data type");
         match self {
             Self::Number { dtype, .. } => number_fill(*dtype, value).ok_or_else(wrong),
-            Self::VlenText => Ok(value.as_str().unwrap_or_default().as_bytes().to_vec()),
+            Self::VlenText => Ok(text_fill(value).into_bytes()),
             Self::FixedText(FixedText::Utf32 { size_bytes, endian }) => {
                 let units = value.as_str().unwrap_or_default().chars().flat_map(|c| match endian {
                     Endian::Little => u32::from(c).to_le_bytes(),
@@ -219,6 +220,22 @@ impl Element {
             }
         }
     }
+}
+
+/// zarr-python takes Python's `str` of what is no text.
+fn text_fill(value: &Value) -> String {
+    let mut text = String::new();
+    match value {
+        Value::String(fill) => text.push_str(fill),
+        Value::Bool(fill) => push_python_str(DType::Bool, &[u8::from(*fill)], &mut text),
+        Value::Number(fill) if fill.is_f64() => {
+            let fill = fill.as_f64().unwrap_or_default();
+            push_python_str(DType::F64, &fill.to_le_bytes(), &mut text);
+        }
+        Value::Number(fill) => text = fill.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => {}
+    }
+    text
 }
 
 fn subarray(value: &Value) -> Result<Dims, String> {

@@ -10,7 +10,7 @@ use super::attributes;
 use super::dataset;
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::library::{Id, check, open_file};
-use crate::input::hdf5::metadata::limits::{DEEPEST, MOST_OBJECTS};
+use crate::input::hdf5::metadata::limits::{DEEPEST, Met};
 use crate::tree::{ArrayNode, Attrs, Data, Group, Node};
 
 /// The whole tree of a file.
@@ -22,7 +22,8 @@ pub fn root(file: &Arc<HdfFile>) -> Result<Group, String> {
     // SAFETY: plain library call with live arguments.
     let root = Id::new(unsafe { h5o::H5Oopen(handle.raw(), c"/".as_ptr(), h5p::H5P_DEFAULT) })?;
     let info = ObjectInfo::of(&root)?;
-    let mut walk = Walk { file, file_number: info.file_number, ancestors: Vec::new(), objects: 0 };
+    let mut walk =
+        Walk { file, file_number: info.file_number, ancestors: Vec::new(), met: Met::default() };
     walk.group(&root, "", info.address)
 }
 
@@ -31,7 +32,7 @@ struct Walk<'a> {
     file_number: u64,
     /// Addresses of the groups that enclose the present one.
     ancestors: Vec<u64>,
-    objects: usize,
+    met: Met,
 }
 
 /// What the library knows of an object without opening what is in it.
@@ -71,10 +72,6 @@ impl Walk<'_> {
     }
 
     fn child(&mut self, group: &Id, name: &[u8], path: &str) -> Result<Node, String> {
-        self.objects += 1;
-        if self.objects > MOST_OBJECTS {
-            return Err(format!("the file has more than {MOST_OBJECTS} objects"));
-        }
         let name = CString::new(name).map_err(|_| "the name has a NUL byte")?;
         // SAFETY: plain library calls with live arguments.
         let object = Id::new(unsafe { h5o::H5Oopen(group.raw(), name.as_ptr(), h5p::H5P_DEFAULT) })
@@ -83,6 +80,7 @@ impl Walk<'_> {
         if info.file_number != self.file_number {
             return Err("the link leads into another file, which is not followed".to_owned());
         }
+        self.met.note(info.address)?;
         // SAFETY: as above.
         match unsafe { h5i::H5Iget_type(object.raw()) } {
             h5i::H5I_GROUP if self.ancestors.contains(&info.address) => {

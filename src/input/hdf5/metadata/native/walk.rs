@@ -6,7 +6,7 @@ use super::superblock::{self, Superblock};
 use super::{attributes, datasets, groups};
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::{Known, Object, Pages, Unknown, expect, kind};
-use crate::input::hdf5::metadata::limits::{DEEPEST, MOST_OBJECTS};
+use crate::input::hdf5::metadata::limits::{DEEPEST, Met};
 use crate::input::hdf5::values::HeapReader;
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group, Node};
 
@@ -17,8 +17,9 @@ pub struct Walk<'a> {
     superblock: Superblock,
     /// Addresses of the groups that enclose the present one.
     ancestors: Vec<u64>,
+    met: Met,
     /// Address and path of each object, as often as it was met.
-    met: Vec<(u64, String)>,
+    paths: Vec<(u64, String)>,
     /// Attributes that refer to an object: path of the holder, name, and address.
     references: Vec<(String, String, u64)>,
 }
@@ -33,7 +34,8 @@ impl<'a> Walk<'a> {
             heap: HeapReader::new(file),
             superblock,
             ancestors: Vec::new(),
-            met: Vec::new(),
+            met: Met::default(),
+            paths: Vec::new(),
             references: Vec::new(),
         })
     }
@@ -44,7 +46,7 @@ impl<'a> Walk<'a> {
         let object = Object::read(&mut self.pages, address)?;
         expect(is_group(&object), "the root is no group")?;
         let mut root = self.group(&object, "", address)?;
-        self.met.push((address, "/".to_owned()));
+        self.paths.push((address, "/".to_owned()));
         self.resolve(&mut root)?;
         Ok(root)
     }
@@ -63,10 +65,10 @@ impl<'a> Walk<'a> {
     }
 
     fn child(&mut self, path: &str, address: u64) -> Known<Node> {
-        self.met.push((address, path.to_owned()));
-        if self.met.len() > MOST_OBJECTS {
-            return Ok(unreadable(format!("the file has more than {MOST_OBJECTS} objects")));
+        if let Err(why) = self.met.note(address) {
+            return Ok(unreadable(why));
         }
+        self.paths.push((address, path.to_owned()));
         let object = Object::read(&mut self.pages, address)?;
         let is_dataset = object.has(kind::DATATYPE) && object.has(kind::DATASPACE);
         if is_group(&object) {
@@ -100,7 +102,7 @@ impl<'a> Walk<'a> {
     /// Gives the attributes that refer to objects their paths.
     fn resolve(&self, root: &mut Group) -> Known<()> {
         for (holder, name, address) in &self.references {
-            let mut paths = self.met.iter().filter(|(at, _)| at == address).map(|(_, path)| path);
+            let mut paths = self.paths.iter().filter(|(at, _)| at == address).map(|(_, path)| path);
             let path = match (paths.next(), paths.next()) {
                 (Some(path), None) if !path.contains(char::REPLACEMENT_CHARACTER) => path.clone(),
                 _ => return Err("an attribute refers to something without one name".into()),

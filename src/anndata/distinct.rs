@@ -1,0 +1,212 @@
+//! Categories, checked to be unique when they are first read, as pandas'
+//! `Categorical.from_codes` checks them: opening a file reads none.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use foldhash::{HashSet, HashSetExt};
+
+use super::Elem;
+use super::error::Place;
+use crate::array::{
+    ArraySource, SharedArray, SharedText, StoredChunk, TextBuf, TextSource, push_python_str,
+    read_all, read_all_text,
+};
+use crate::base::dtype::Kind;
+use crate::base::{DType, ReadError, Region};
+
+/// The same categories; reading any of them is an error when two are equal.
+pub(super) fn distinct(categories: Elem, at: &Place<'_>) -> Elem {
+    let place = FoundAt { file: at.file.to_path_buf(), element: at.element() };
+    let verdict = OnceLock::new();
+    match categories {
+        Elem::Text(text) => Elem::Text(Arc::new(DistinctText { text, place, verdict })),
+        Elem::Dense(numbers) => Elem::Dense(Arc::new(DistinctNumbers { numbers, place, verdict })),
+        other => other,
+    }
+}
+
+#[derive(Debug)]
+struct FoundAt {
+    file: PathBuf,
+    element: String,
+}
+
+impl FoundAt {
+    fn twice(&self, category: &str) -> ReadError {
+        let what = format!(
+            "the category {category} stands twice; categories must be unique\n  hint: make the \
+             column a categorical anew (astype(str).astype(\"category\")) and write the file again"
+        );
+        ReadError::corrupt(self.file.clone(), self.element.clone(), what)
+    }
+}
+
+#[derive(Debug)]
+struct DistinctText {
+    text: SharedText,
+    place: FoundAt,
+    verdict: OnceLock<Result<(), ReadError>>,
+}
+
+impl DistinctText {
+    fn judge(&self, texts: &TextBuf) -> Result<(), ReadError> {
+        let mut met = HashSet::with_capacity(texts.len());
+        match texts.iter().find(|text| !met.insert(*text)) {
+            Some(text) => Err(self.place.twice(&format!("{text:?}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TextSource for DistinctText {
+    fn shape(&self) -> &[u64] {
+        self.text.shape()
+    }
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        if let Some(verdict) = self.verdict.get() {
+            verdict.clone()?;
+            return self.text.read_range(range, out);
+        }
+        // What cannot be read is told by the read itself, here and each time.
+        let all = read_all_text(self.text.as_ref())?;
+        self.verdict.get_or_init(|| self.judge(&all)).clone()?;
+        if out.is_empty() && range == (0..self.num_elements()) {
+            *out = all;
+            return Ok(());
+        }
+        self.text.read_range(range, out)
+    }
+
+    fn is_fixed_ascii(&self) -> bool {
+        self.text.is_fixed_ascii()
+    }
+}
+
+#[derive(Debug)]
+struct DistinctNumbers {
+    numbers: SharedArray,
+    place: FoundAt,
+    verdict: OnceLock<Result<(), ReadError>>,
+}
+
+impl DistinctNumbers {
+    fn check(&self) -> Result<(), ReadError> {
+        if let Some(verdict) = self.verdict.get() {
+            return verdict.clone();
+        }
+        // What cannot be read is told by the read itself, here and each time.
+        let bytes = read_all(self.numbers.as_ref())?;
+        self.verdict.get_or_init(|| self.judge(bytes)).clone()
+    }
+
+    fn judge(&self, mut bytes: Vec<u8>) -> Result<(), ReadError> {
+        let dtype = self.numbers.dtype();
+        let each = dtype.size_bytes();
+        if matches!(dtype.kind(), Kind::Float) {
+            positive_zeros(dtype, &mut bytes);
+        }
+        let mut met = HashSet::with_capacity(bytes.len() / each);
+        match bytes.chunks_exact(each).find(|element| !met.insert(*element)) {
+            Some(element) => {
+                let mut text = String::new();
+                push_python_str(dtype, element, &mut text);
+                Err(self.place.twice(&text))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Both zeros are one value.
+fn positive_zeros(dtype: DType, bytes: &mut [u8]) {
+    let each = dtype.size_bytes();
+    for element in bytes.chunks_exact_mut(each) {
+        if let Some((last, rest)) = element.split_last_mut()
+            && *last == 0x80
+            && rest.iter().all(|&byte| byte == 0)
+        {
+            *last = 0;
+        }
+    }
+}
+
+impl ArraySource for DistinctNumbers {
+    fn dtype(&self) -> DType {
+        self.numbers.dtype()
+    }
+
+    fn shape(&self) -> &[u64] {
+        self.numbers.shape()
+    }
+
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.check()?;
+        self.numbers.read_into(region, out)
+    }
+
+    fn grain(&self) -> Option<&[u64]> {
+        self.numbers.grain()
+    }
+
+    fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
+        self.numbers.decoded_with(element)
+    }
+
+    fn is_stored_as_is(&self) -> bool {
+        self.numbers.is_stored_as_is()
+    }
+
+    fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
+        self.check()?;
+        self.numbers.stored_chunk(region)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::{MemoryArray, MemoryText};
+    use crate::tree::Group;
+
+    fn checked(categories: Elem) -> Result<usize, ReadError> {
+        let root = Group::default();
+        let place = Place::root(&root, std::path::Path::new("a.h5ad")).child("obs").child("kind");
+        match distinct(categories, &place) {
+            Elem::Text(text) => read_all_text(text.as_ref()).map(|texts| texts.len()),
+            Elem::Dense(numbers) => read_all(numbers.as_ref()).map(|bytes| bytes.len()),
+            _ => Ok(0),
+        }
+    }
+
+    fn text(categories: &[&str]) -> Elem {
+        Elem::Text(MemoryText::line(categories.iter().copied().collect::<TextBuf>()))
+    }
+
+    fn floats(values: &[f64]) -> Elem {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Elem::Dense(MemoryArray::shared(DType::F64, &[values.len() as u64], bytes))
+    }
+
+    #[test]
+    fn equal_categories_are_an_error_when_they_are_read() {
+        assert_eq!(checked(text(&["a", "b", ""])).unwrap(), 3);
+        assert_eq!(checked(floats(&[0.0, 1.0])).unwrap(), 16);
+        let error = checked(text(&["a", "b", "a"])).unwrap_err().to_string();
+        assert!(error.starts_with("a.h5ad: /obs/kind: the category \"a\" stands twice"), "{error}");
+        assert!(checked(floats(&[1.0, 2.5, 2.5])).unwrap_err().to_string().contains(" 2.5 "));
+        assert!(checked(floats(&[0.0, -0.0])).is_err());
+    }
+
+    #[test]
+    fn a_part_is_checked_with_all_of_them() {
+        let root = Group::default();
+        let place = Place::root(&root, std::path::Path::new("a.h5ad"));
+        let Elem::Text(text) = distinct(text(&["a", "b", "b"]), &place) else { panic!() };
+        let mut out = TextBuf::new();
+        assert!(text.read_range(0..1, &mut out).is_err());
+        assert!(text.read_range(0..1, &mut out).is_err());
+    }
+}

@@ -1,0 +1,214 @@
+"""Inputs, places and limits that are hostile: one clear error, nothing left behind, the mount lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import time
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from oracle import anncat, differential
+from conftest import small
+from test_cli import refused
+
+ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
+
+
+@pytest.fixture
+def base(tmp_path):
+    """A small h5ad that a test damages."""
+    path = tmp_path / "in.h5ad"
+    differential.write(small(0), path, "h5ad")
+    return path
+
+
+def test_a_column_that_stands_twice(base):
+    with h5py.File(base, "r+") as file:
+        order = list(file["obs"].attrs["column-order"])
+        file["obs"].attrs["column-order"] = [*order, order[0]]
+    refused("inspect", base, says="/obs/cell_type: this column stands twice in `column-order`")
+
+
+@pytest.mark.parametrize("element", ["obs/cell_type", "uns/kind"])
+def test_categories_that_stand_twice(base, tmp_path, element):
+    a = ad.read_h5ad(base)
+    a.uns["kind"] = pd.Categorical(["T", "B", "NK"])
+    differential.write(a, base, "h5ad")
+    with h5py.File(base, "r+") as file:
+        values = file[element]["categories"][:]
+        values[1] = values[0]
+        file[element]["categories"][...] = values
+    with pytest.raises(ValueError, match="must be unique"):
+        ad.read_h5ad(base)
+    out = tmp_path / "out.h5ad"
+    refused("materialize", "--uns-merge", "same", base, "-o", out, says=f'/{element}: the category "B" stands twice')
+    assert not out.exists()
+
+
+def test_a_name_that_is_missing(base):
+    with h5py.File(base, "r+") as file:
+        names = file["obs/_index"][:]
+        del file["obs/_index"]
+        group = file["obs"].create_group("_index")
+        group.attrs.update({"encoding-type": "nullable-string-array", "encoding-version": "0.1.0"})
+        group["values"] = names
+        group["values"].attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
+        group["mask"] = np.arange(len(names)) == 2
+        group["mask"].attrs.update(ARRAY)
+    refused("inspect", base, says="/obs: the name of row 2 is missing")
+
+
+@pytest.mark.parametrize("fill", ["other", "", 0, 1.5, 1e20, True])
+@pytest.mark.parametrize("version", [2, 3])
+def test_text_that_was_never_written_is_the_fill_value(tmp_path, version, fill):
+    store = tmp_path / "in.zarr"
+    a = small(0)
+    a.uns["text"] = np.array(["x", "y", "z"], dtype=object)
+    differential.write(a, store, f"zarr{version}", {"consolidated": False})
+    document = store / "uns/text" / {2: ".zarray", 3: "zarr.json"}[version]
+    header = json.loads(document.read_text())
+    document.write_text(json.dumps({**header, "fill_value": fill}))
+    chunks = [path for path in document.parent.rglob("*") if path.is_file() and path.name[0] not in ".z"]
+    assert len(chunks) == 1
+    chunks[0].unlink()
+    anncat.run("materialize", "--uns-merge", "same", store, "-o", tmp_path / "out.h5ad")
+    expected = ad.read_zarr(store).uns["text"].tolist()
+    assert ad.read_h5ad(tmp_path / "out.h5ad").uns["text"].tolist() == expected == [str(fill)] * 3
+
+
+def test_two_to_the_forty_paths(base):
+    """Hard links make a tree without end of forty groups."""
+    with h5py.File(base, "r+") as file:
+        group = file["uns"]
+        for _ in range(40):
+            below = group.create_group("a")
+            group["b"] = below
+            group = below
+        group["x"] = 1
+    began = time.monotonic()
+    refused("inspect", base, says="further paths")
+    assert time.monotonic() - began < 5
+
+
+HOSTILE = "\x1b[2J\x9b31m\u202e\rname"
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(tmp_path):
+    a = small(0)
+    long = "n" * 60_000
+    a.obs[HOSTILE] = 1
+    a.obs[long] = 2
+    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    differential.write(a, paths[0], "h5ad")
+    differential.write(small(1), paths[1], "h5ad")
+    told = anncat.run("inspect", *paths)
+    out = anncat.run("materialize", *paths, "-o", tmp_path / "out.h5ad")
+    for text in (told.stdout, told.stderr, out.stderr):
+        assert not set(text) & set("\x1b\x9b\u202e\r"), text
+        assert long not in text
+    assert "\\u{1b}[2J" in told.stdout
+    # A machine gets them as they are.
+    report = json.loads(anncat.run("inspect", "--json", *paths).stdout)
+    assert any(HOSTILE in text for text in texts(report))
+
+
+def texts(value) -> list[str]:
+    """All strings of a JSON document."""
+    if isinstance(value, dict):
+        return [text for below in value.values() for text in texts(below)] + list(value)
+    if isinstance(value, list):
+        return [text for below in value for text in texts(below)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_a_limit_on_file_sizes_is_an_error_also_before_writing(tmp_path):
+    """What an inner join counts is spilled before there is any output."""
+    x = np.ones((20_000, 3), dtype=np.float32)
+    paths = []
+    for name, genes in (("a", "abc"), ("b", "bcd")):
+        a = ad.AnnData(X=sparse.csr_matrix(x), var=pd.DataFrame(index=list(genes)))
+        paths.append(tmp_path / f"{name}.h5ad")
+        differential.write(a, paths[-1], "h5ad")
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    done = subprocess.run(
+        [anncat.BIN, "materialize", *paths, "-o", tmp_path / "out.h5ad"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
+        env={**os.environ, "ANNCAT_TEMP_DIR": str(temp), "ANNCAT_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert "temporary file" in done.stderr
+    assert not (tmp_path / "out.h5ad").exists() and not list(temp.iterdir())
+
+
+def test_an_output_in_an_input_that_is_mounted_elsewhere(tmp_path):
+    """A bind mount gives a store a second path."""
+    store, elsewhere = tmp_path / "in.zarr", tmp_path / "elsewhere"
+    differential.write(small(0), store, "zarr3")
+    elsewhere.mkdir()
+    script = 'mount --bind "$1" "$2" && exec "$0" materialize "$1" -o "$2/out.zarr"'
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script, anncat.BIN, store, elsewhere], capture_output=True, text=True
+    )
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("mounting is not allowed here")
+    assert done.returncode == 1 and "would overwrite the input" in done.stderr, done.stderr
+    assert not (store / "out.zarr").exists()
+
+
+@pytest.mark.fuse
+def test_a_server_ends_with_its_mount(pair, mnt):
+    """Whoever has to take note of its end may be slow about that: until then it is a zombie."""
+    anncat.run("mount", *pair, mnt)
+    servers = [pid for pid in os.listdir("/proc") if pid.isdigit() and serves(pid, mnt)]
+    assert len(servers) == 1
+    anncat.run("unmount", mnt)
+    deadline = time.monotonic() + 1
+    while is_running(servers[0]):
+        assert time.monotonic() < deadline, "it still runs"
+        time.sleep(0.005)
+
+
+def serves(pid: str, mnt) -> bool:
+    """Whether a process was started to mount at `mnt`."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return os.fsencode(mnt) in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def is_running(pid: str) -> bool:
+    """False for a process that is gone, or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.fuse
+def test_a_log_does_not_grow_without_end(pair, mnt, tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"old\n" * (5 << 20))
+    with anncat.mount(pair, None, "--log", log, at=mnt, env={"ANNCAT_LOG": "debug"}) as store:
+        for path in store.rglob("*"):
+            path.stat()
+            if path.is_file():
+                path.read_bytes()
+        deadline = time.monotonic() + 10
+        while log.stat().st_size > 16 << 20 and time.monotonic() < deadline:
+            shutil.copytree(store, tmp_path / f"copy{time.monotonic_ns()}")
+    assert log.stat().st_size < 16 << 20
+    assert (tmp_path / "log.1").read_bytes().startswith(b"old\n")
