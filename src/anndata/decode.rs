@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::{DecodeError, Place};
 use super::frame::describe;
-use super::{AnnData, Elem, Frame, Mapping, Raw, element, frame, legacy, names};
+use super::{AnnData, Elem, Frame, Mapping, Raw, element, legacy, names};
 use crate::array::{ReshapedText, TextBuf, UnitAxis};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
@@ -327,9 +327,4 @@ fn decode_raw(adata: &AnnData, at: &Place<'_>) -> Result<Option<Raw>, DecodeErro
     let varm = decode_mapping(parent, &part("varm"), &at)?;
     let varm = align(varm, &[var.len], Some(&var), &at.child(&part("varm")))?;
     Ok(Some(Raw { x, var, varm }))
-}
-
-/// Makes an element a column (for tables that are not stored as such).
-pub(super) fn column(elem: Elem, len: u64, at: &Place<'_>) -> Result<Elem, DecodeError> {
-    frame::as_column(elem, len, at)
 }

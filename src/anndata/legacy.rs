@@ -3,7 +3,8 @@
 
 use super::categorical::{self, scalar_as_line};
 use super::error::{DecodeError, Place};
-use super::{AnnData, Elem, Frame, Mapping, Scalar, decode, names, plain};
+use super::frame::as_column;
+use super::{AnnData, Elem, Frame, Mapping, Scalar, names, plain};
 use crate::array::{MemoryArray, SharedArray, cast, read_all, zeroed};
 use crate::tree::RecordArray;
 
@@ -17,11 +18,11 @@ pub(super) fn frame(records: &RecordArray, at: &Place<'_>) -> Result<Frame, Deco
     let Some((index_name, index)) = columns.shift_remove_index(0) else {
         return Err(at.fail("a table of records needs a field for its index"));
     };
-    let index = Box::new(decode::column(index, len, &at.child(&index_name))?);
+    let index = Box::new(as_column(index, len, &at.child(&index_name))?);
     let columns = columns
         .into_iter()
         .map(|(key, column)| {
-            let column = decode::column(column, len, &at.child(&key))?;
+            let column = as_column(column, len, &at.child(&key))?;
             Ok((key, column))
         })
         .collect::<Result<_, DecodeError>>()?;
@@ -58,10 +59,10 @@ pub(super) fn frame_of_dict(mut columns: Mapping, at: &Place<'_>) -> Result<Fram
     let len = len.ok_or_else(|| at.fail("expected a table, found a dict without columns"))?;
     let mut frame = names::unnamed_frame(len);
     if let Some((key, index)) = index {
-        frame.index = Box::new(decode::column(index, len, &at.child(key))?);
+        frame.index = Box::new(as_column(index, len, &at.child(key))?);
     }
     for (key, column) in columns {
-        let column = decode::column(column, len, &at.child(&key))?;
+        let column = as_column(column, len, &at.child(&key))?;
         frame.columns.insert(key, column);
     }
     Ok(frame)

@@ -4,6 +4,10 @@
 //! here knows HDF5 or zarr, and nothing here concatenates. Each encoding has a file of its own,
 //! reading and writing side by side; `element` chooses among them, `legacy` holds what anndata
 //! stopped writing, `decode` and `encode` are about whole files.
+//!
+//! `element`, `frame`, `categorical`, `nullable` and `awkward` call one another: an element may be a
+//! frame, a frame's columns and a categorical's categories are elements. The recursion is in the
+//! format, and `tests/layers.rs` knows it.
 
 mod attrs;
 mod awkward;

@@ -14,6 +14,7 @@ mod gathered;
 mod lookup;
 mod mapped;
 mod memory;
+mod memory_limit;
 mod python_str;
 mod reshaped;
 mod scratch;
@@ -33,13 +34,11 @@ pub use lookup::Lookup;
 pub use mapped::{IsMissing, Recoded, Shifted};
 pub(crate) use memory::copy_region;
 pub use memory::{MemoryArray, MemoryText};
+pub use memory_limit::{beyond_memory, zeroed};
 pub use python_str::push_python_str;
 pub use reshaped::{ReshapedText, UnitAxis};
 pub use slice::Slice;
-pub use source::{
-    Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, beyond_memory, read_all, read_vec,
-    zeroed,
-};
+pub use source::{Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, read_all, read_vec};
 pub use stacked::Stacked;
 pub use text::{SharedText, TextBuf, TextSource, read_all_text};
 pub use text_columns::TextColumns;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::source::beyond_memory;
+use super::memory_limit::beyond_memory;
 use crate::base::ReadError;
 
 /// A shared lazy text array.

@@ -1,18 +1,16 @@
 //! `X`, layers, and the concatenated axis's mapping: keys joined, each element concatenated.
 
-use indexmap::IndexMap;
-
 use crate::anndata::{Elem, Frame, Mapping};
 use crate::base::Indexer;
 
-use super::arrays::{ArrayShare, Kind, Planner};
+use super::arrays::{ArrayShare, Kind};
 use super::awkward::{AwkwardPart, Concatenated, Fields, concat_awkward};
-use super::error::PlanError;
-use super::frame::{FrameShare, concat_columns};
-use super::keys::{intersect_keys, union_keys};
-use super::notice::Notice;
+use super::frames::{FrameShare, concat_columns, frame_without_columns};
+use super::names::{intersect_keys, union_keys};
 use super::options::{Axis, Join};
+use super::planner::Planner;
 use super::sparse::{Axis as MatrixAxis, PartSource, SparsePart, plan_pairwise};
+use super::told::{Notice, PlanError};
 
 impl Planner<'_> {
     /// The keys of a result, and each input's element under them. What an inner join drops of
@@ -242,16 +240,6 @@ impl Planner<'_> {
             });
         }
         Some(parts)
-    }
-}
-
-/// A frame with the same rows and no columns.
-pub(super) fn frame_without_columns(frame: &Frame) -> Frame {
-    Frame {
-        len: frame.len,
-        index_name: frame.index_name.clone(),
-        index: frame.index.clone(),
-        columns: IndexMap::new(),
     }
 }
 

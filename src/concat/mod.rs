@@ -6,57 +6,46 @@
 //! every rule is `anndata/_core/merge.py` (0.12) and the pandas 2.3 beneath it; functions of both
 //! are named where they are followed.
 //!
-//! | module | decides |
+//! Each room says in its `mod.rs` what it owns and what it decides; from the bottom up:
+//!
+//! | room | what |
 //! |---|---|
-//! | `names`, `axis` | the joined axis and each input's place on it |
-//! | `frame`, `column`, `column_rule`, `column_type`, `categories`, `natsort` | columns of frames |
-//! | `arrays`, `text_arrays`, `dtype`, `mapping`, `sparse` | matrices and aligned elements |
-//! | `other_axis`, `merge`, `equal`, `as_array`, `values`, `number`, `reindex` | what a merge strategy keeps |
-//! | `plan`, `report`, `notice` | the whole, and what is told about it |
+//! | `numpy` | promotion of dtypes, numbers across dtypes |
+//! | `names` | the names of an axis and the keys of mappings, joined |
+//! | [`awkward`] | awkward arrays |
+//! | [`sparse`] | sparse matrices, planned and served |
+//! | `told` | notices, the report, errors |
+//! | `arrays` | dense arrays, text and records, one after another |
+//! | `frames` | columns of frames |
+//! | `merging` | what a merge strategy keeps |
+//!
+//! On the floor are what is asked ([`ConcatOptions`]) and of what ([`Input`]), what planning carries
+//! along (`planner`), and what puts the rooms' results together: `mapping`, `plan`, `compile`.
+//! `tests/layers.rs` checks the order.
 //!
 //! Nothing here knows a file format.
 
 mod arrays;
-mod as_array;
 pub mod awkward;
-mod axis;
-mod categories;
-mod column;
-mod column_rule;
-mod column_type;
 mod compile;
-mod dtype;
-mod equal;
-mod error;
-mod frame;
-#[cfg(test)]
-mod frame_tests;
+mod frames;
 mod input;
-mod keys;
 mod mapping;
-mod merge;
-mod missing;
+mod merging;
 mod names;
-mod natsort;
-mod notice;
-mod number;
-mod numbering;
+mod numpy;
 mod options;
-mod other_axis;
 mod plan;
-mod records;
-mod reindex;
-mod report;
-mod sorted;
+mod planner;
 pub mod sparse;
-mod text_arrays;
-mod values;
+mod told;
 
 pub use compile::CensusError;
-pub use error::PlanError;
 pub use input::Input;
-pub use notice::Notice;
+pub use numpy::FillValue;
 pub use options::{Axis, ConcatOptions, Join, Merge, Pairwise};
 pub use plan::{Plan, plan};
-pub use report::{AxisReport, ElementReport, InputJoin, NoticeReport, ReadReport, Report};
-pub use sparse::{CensusEnv, FillValue, FormatChoice};
+pub use sparse::{CensusEnv, FormatChoice};
+pub use told::{
+    AxisReport, ElementReport, InputJoin, Notice, NoticeReport, PlanError, ReadReport, Report,
+};

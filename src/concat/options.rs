@@ -3,6 +3,7 @@
 
 use crate::anndata::{AnnData, Frame, Mapping};
 
+use super::numpy::FillValue;
 use super::sparse;
 
 /// An axis of an AnnData object.
@@ -156,7 +157,7 @@ pub struct ConcatOptions {
     /// Separator between a name and its input's key; `None`: names stay as they are.
     pub index_unique: Option<String>,
     /// Value of entries that an outer join introduces; `None`: 0 if sparse, else NaN.
-    pub fill_value: Option<sparse::FillValue>,
+    pub fill_value: Option<FillValue>,
     /// What becomes of `obsp` (`varp` along var).
     pub pairwise: Pairwise,
     /// Format of sparse results.

@@ -14,16 +14,13 @@ use crate::array::{
 };
 use crate::base::DType;
 
-use super::arrays::Planner;
-use super::axis::{JoinedAxis, shared_name};
-use super::error::PlanError;
-use super::frame::{FrameShare, concat_columns};
-use super::input::{Input, Source};
-use super::names::{NameLists, index_text};
-use super::notice::Notice;
+use super::frames::{FrameShare, concat_columns};
+use super::input::Input;
+use super::names::{JoinedAxis, NameLists, index_text, shared_name};
 use super::options::{Axis, ConcatOptions, Pairwise};
-use super::report::{AxisReport, InputJoin};
+use super::planner::{Planner, Source};
 use super::sparse::PlannedSparse;
+use super::told::{AxisReport, InputJoin, Notice, PlanError, Report};
 
 /// What a concatenation will be.
 #[derive(Debug, Clone)]
@@ -36,6 +33,14 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// How the axis that is not concatenated is joined.
     pub axis: AxisReport,
+}
+
+impl Plan {
+    /// Tells the plan. Reads nothing.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report::of(&self.merged, &self.sparse, &self.notices, &self.axis)
+    }
 }
 
 /// Plans the concatenation of `inputs`. Reads names of axes, categories and what merging has to
@@ -298,7 +303,7 @@ impl<'a> Planner<'a> {
         let axis = self.options.axis;
         let mappings: Vec<&Mapping> =
             self.sources.iter().map(|source| axis.pairwise(&source.adata)).collect();
-        let elements: Vec<String> = super::keys::union_keys(&mappings)
+        let elements: Vec<String> = super::names::union_keys(&mappings)
             .into_iter()
             .map(|key| self.at(&format!("{}/{key}", axis.pairwise_name())))
             .collect();
@@ -382,7 +387,7 @@ fn raw_as_adata(adata: &AnnData) -> Option<AnnData> {
         n_obs: adata.n_obs,
         n_vars: raw.var.len,
         x: Some(raw.x.clone()),
-        obs: super::mapping::frame_without_columns(&adata.obs),
+        obs: super::frames::frame_without_columns(&adata.obs),
         var: raw.var.clone(),
         layers: Mapping::new(),
         obsm: Mapping::new(),

@@ -1,7 +1,7 @@
 //! `ak.almost_equal` with its defaults: rtol 1e-5, atol 1e-8, exact dtypes and parameters, regular
 //! and ragged lists distinct, NaN unequal to itself.
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use super::layout::{Content, Layout};
 use crate::array::cast;
 use crate::base::DType;

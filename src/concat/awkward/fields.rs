@@ -2,9 +2,10 @@
 
 use indexmap::IndexSet;
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use super::layout::{Content, Layout, Params};
-use super::union::{simplified_option, simplified_union};
+use super::merge::simplified_union;
+use super::option::simplified_option;
 
 /// anndata's `gen_inner_reindexers`: every array with the fields that all have, in the order of the
 /// first. Besides, the fields that some have and that are lost.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use super::layout::Params;
 use crate::base::DType;
 

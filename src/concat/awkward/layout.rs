@@ -4,7 +4,7 @@
 //! contents are as long as it is, indices are in range. All option layouts are held as
 //! IndexedOptionArray; an IndexedArray stays one only as a categorical.
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use crate::array::beyond_memory;
 use crate::base::DType;
 

@@ -1,84 +1,19 @@
-//! Merging layouts end to end: `ak.concatenate(axis=0)`, `Content._mergeable_next` and
-//! `Content._mergemany`.
+//! Merging layouts of one type, and the simplest form of unions: `Content._mergemany` and
+//! `UnionArray.simplified`. Each calls the other: a union merges those of its contents that can be.
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use super::layout::{Content, Layout, Params};
-use super::union::{simplified_option, simplified_union, union_of_params};
+use super::mergeable::mergeable;
+use super::option::{simplified_option, union_of_params};
 use crate::array::cast;
 use crate::base::DType;
 
-/// Parameters that make a type (`ak._parameters.TYPE_PARAMETERS`).
-const TYPE_PARAMETERS: [&str; 4] = ["__array__", "__list__", "__record__", "__categorical__"];
-
-/// `ak.concatenate`: neighbours that can be merged are; what cannot becomes a union.
-pub(super) fn concatenate(contents: Vec<Content>) -> Result<Content, AwkwardError> {
-    if missing_hides_unlike(&contents) {
-        return concatenate_around_missing(contents);
-    }
-    let mut batches: Vec<Vec<Content>> = Vec::new();
-    for content in contents {
-        match batches.last_mut() {
-            // awkward asks the last of a batch only, and fails where an empty array hides that an
-            // earlier one differs.
-            Some(batch) if batch.iter().all(|own| mergeable(own, &content, true)) => {
-                batch.push(content);
-            }
-            _ => batches.push(vec![content]),
-        }
-    }
-    let mut merged = batches.into_iter().map(merge).collect::<Result<Vec<_>, _>>()?;
-    match merged.len() {
-        0 => Ok(Content::plain(Layout::Empty)),
-        1 => {
-            let only = merged.swap_remove(0);
-            match only.layout {
-                Layout::Union { tags, index, contents } => {
-                    simplified_union(&tags, &index, contents, only.params, true)
-                }
-                _ => Ok(only),
-            }
-        }
-        // Both passes of `ak.concatenate` in one: booleans merge with numbers.
-        _ => unite(merged, |_, _| Params::new(), true),
-    }
-}
-
-/// Whether nothing but missing values stands between two that cannot be merged. Missing values merge
-/// with everything, so that awkward fails on these, or takes text for the numbers of its bytes.
-fn missing_hides_unlike(contents: &[Content]) -> bool {
-    let (mut previous, mut is_hidden) = (None::<&Content>, false);
-    for content in contents {
-        if content.is_missing() {
-            is_hidden = true;
-            continue;
-        }
-        if is_hidden && previous.is_some_and(|previous| !mergeable(previous, content, true)) {
-            return true;
-        }
-        (previous, is_hidden) = (Some(content), false);
-    }
-    false
-}
-
-/// What is there one after another, and the missing values put between.
-fn concatenate_around_missing(contents: Vec<Content>) -> Result<Content, AwkwardError> {
-    let (mut index, mut present, mut base) = (Vec::new(), Vec::new(), 0);
-    for content in contents {
-        let len = content.len() as i64;
-        if content.is_missing() {
-            index.resize(index.len() + content.len(), -1);
-        } else {
-            index.extend(base..base + len);
-            base += len;
-            present.push(content);
-        }
-    }
-    simplified_option(index, concatenate(present)?, Params::new())
-}
+/// awkward's limit on the contents of a union.
+const MAX_UNION_CONTENTS: usize = 128;
 
 /// A union of all, simplified. Tags go up to 127, while all of 1,000 inputs may fit one type; so a
 /// hundred are united at a time.
-fn unite(
+pub(super) fn unite(
     contents: Vec<Content>,
     params: impl Fn(&Params, &Params) -> Params,
     merge_bool: bool,
@@ -100,52 +35,6 @@ fn unite(
         united = simplified_union(&tags, &index, group, shared, merge_bool)?;
     }
     Ok(united)
-}
-
-/// Whether two layouts have one type that holds both.
-pub(super) fn mergeable(left: &Content, right: &Content, merge_bool: bool) -> bool {
-    if left.is_empty_type() || left.is_union() || right.is_empty_type() || right.is_union() {
-        return true;
-    }
-    if let Some((_, content)) = left.indexed() {
-        let right = right.indexed().map_or(right, |(_, content)| content);
-        return mergeable(content, right, merge_bool);
-    }
-    if let Some((_, content)) = right.indexed() {
-        return mergeable(left, content, merge_bool);
-    }
-    if !same_type_params(&left.params, &right.params) {
-        return false;
-    }
-    match (&left.layout, &right.layout) {
-        (Layout::Numpy { dtype: a, .. }, Layout::Numpy { dtype: b, .. }) => {
-            a == b || merge_bool || (*a != DType::Bool && *b != DType::Bool)
-        }
-        (
-            Layout::List { content: a, .. } | Layout::Regular { content: a, .. },
-            Layout::List { content: b, .. } | Layout::Regular { content: b, .. },
-        ) => mergeable(a, b, merge_bool),
-        (
-            Layout::Record { fields: None, contents: a, .. },
-            Layout::Record { fields: None, contents: b, .. },
-        ) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| mergeable(a, b, merge_bool)),
-        (
-            Layout::Record { fields: Some(a), contents: a_contents, .. },
-            Layout::Record { fields: Some(b), contents: b_contents, .. },
-        ) => {
-            a.len() == b.len()
-                && a.iter().zip(a_contents).all(|(field, content)| {
-                    b.iter()
-                        .position(|own| own == field)
-                        .is_some_and(|at| mergeable(content, &b_contents[at], merge_bool))
-                })
-        }
-        _ => false,
-    }
-}
-
-fn same_type_params(left: &Params, right: &Params) -> bool {
-    TYPE_PARAMETERS.iter().all(|key| left.get(*key) == right.get(*key))
 }
 
 /// `parameters_intersect`.
@@ -420,5 +309,96 @@ impl Content {
             }
             layout => Self { params: self.params, layout },
         }
+    }
+}
+
+/// A union without nested unions, whose contents cannot be merged any further; not a union at all
+/// when they all can.
+pub(super) fn simplified_union(
+    tags: &[i8],
+    index: &[i64],
+    contents: Vec<Content>,
+    params: Params,
+    merge_bool: bool,
+) -> Result<Content, AwkwardError> {
+    let mut next = Builder {
+        tags: vec![0; tags.len()],
+        index: vec![0; tags.len()],
+        contents: Vec::new(),
+        merge_bool,
+    };
+    let mut params = params;
+    for (tag, content) in contents.into_iter().enumerate() {
+        let rows_of = |wanted: usize| {
+            tags.iter()
+                .zip(index)
+                .enumerate()
+                .filter(move |(_, (tag, _))| **tag as usize == wanted)
+                .map(|(row, (_, at))| (row, *at))
+        };
+        match content.layout {
+            Layout::Union { tags: inner_tags, index: inner_index, contents: inner } => {
+                params = union_of_params(content.params, params);
+                for (inner_tag, inner) in inner.into_iter().enumerate() {
+                    let rows: Vec<(usize, i64)> = rows_of(tag)
+                        .filter(|(_, at)| inner_tags[*at as usize] as usize == inner_tag)
+                        .map(|(row, at)| (row, inner_index[at as usize]))
+                        .collect();
+                    next.add(inner, &rows)?;
+                }
+            }
+            layout => {
+                let rows: Vec<(usize, i64)> = rows_of(tag).collect();
+                next.add(Content { params: content.params, layout }, &rows)?;
+            }
+        }
+    }
+    let Builder { tags, index, mut contents, .. } = next;
+    if contents.len() == 1
+        && let Some(only) = contents.pop()
+    {
+        let mut plain = only.carry(&index)?;
+        plain.params = union_of_params(plain.params, params);
+        return Ok(plain);
+    }
+    if contents.iter().any(Content::is_option) {
+        contents = contents.into_iter().map(Content::into_option).collect();
+    }
+    Ok(Content { params, layout: Layout::Union { tags, index, contents } })
+}
+
+struct Builder {
+    tags: Vec<i8>,
+    index: Vec<i64>,
+    contents: Vec<Content>,
+    merge_bool: bool,
+}
+
+impl Builder {
+    /// Adds a content and says which rows (of the union, of the content) come from it.
+    fn add(&mut self, content: Content, rows: &[(usize, i64)]) -> Result<(), AwkwardError> {
+        let target = self.contents.iter().position(|own| mergeable(own, &content, self.merge_bool));
+        let (tag, base) = match target {
+            Some(tag) => {
+                let own = std::mem::replace(&mut self.contents[tag], Content::plain(Layout::Empty));
+                let base = own.len() as i64;
+                self.contents[tag] = merge(vec![own, content])?;
+                (tag, base)
+            }
+            None => {
+                if self.contents.len() >= MAX_UNION_CONTENTS {
+                    return Err(AwkwardError::Unmergeable(format!(
+                        "the result would be a union of more than {MAX_UNION_CONTENTS} types"
+                    )));
+                }
+                self.contents.push(content);
+                (self.contents.len() - 1, 0)
+            }
+        };
+        for &(row, at) in rows {
+            self.tags[row] = tag as i8;
+            self.index[row] = at + base;
+        }
+        Ok(())
     }
 }

@@ -5,51 +5,27 @@
 //! is read. Arrays that differ are read, merged by awkward's rules (`merge`) and held in memory.
 //! Results are packed, as anndata packs them before writing. Nothing here knows a file.
 
+mod concatenate;
 mod equal;
+mod error;
 mod fields;
 mod form;
 mod layout;
 mod merge;
+mod mergeable;
+mod option;
+mod part;
 mod read;
 mod stack;
-mod union;
 mod write;
 
 use crate::anndata::Awkward;
-use crate::base::{Indexer, ReadError};
+use crate::base::Indexer;
+
 use layout::Content;
 
-/// Why awkward arrays cannot be combined.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AwkwardError {
-    /// A form that cannot be parsed, or asks for something this program does not read.
-    #[error("the form of an awkward array: {0}")]
-    Form(String),
-    /// Buffers that contradict their form.
-    #[error("an awkward array's buffer {buffer:?}: {what}")]
-    Buffer {
-        /// Name of the buffer.
-        buffer: String,
-        /// What was found and expected.
-        what: String,
-    },
-    /// `ak.concatenate` refuses to merge these.
-    #[error("awkward arrays cannot be merged: {0}")]
-    Unmergeable(String),
-    /// A buffer could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-/// One part of a stack.
-#[derive(Debug, Clone, Copy)]
-pub enum AwkwardPart<'a> {
-    /// The array of one input.
-    Present(&'a Awkward),
-    /// An input of this many rows that has no such array: missing values
-    /// (`gen_outer_reindexers` pads with `None`).
-    Missing(u64),
-}
+pub use error::AwkwardError;
+pub use part::AwkwardPart;
 
 /// Which fields of records survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +77,7 @@ pub fn concat_awkward(
     if selection == Fields::Common {
         (contents, lost_fields) = fields::select_common(contents)?;
     }
-    let array = write::write(merge::concatenate(contents)?)?;
+    let array = write::write(concatenate::concatenate(contents)?)?;
     Ok(Concatenated { array, lost_fields })
 }
 
@@ -125,7 +101,7 @@ pub fn reindex_awkward(array: &Awkward, indexer: &Indexer) -> Result<Awkward, Aw
         })
         .collect();
     let taken = if rows.contains(&-1) {
-        union::simplified_option(rows, content, layout::Params::new())?
+        option::simplified_option(rows, content, layout::Params::new())?
     } else {
         content.carry(&rows)?
     };

@@ -1,9 +1,10 @@
 //! Buffers into memory: `ak.from_buffers`, packing on the way.
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use super::form::{self, Form, Kind};
 use super::layout::{Content, Layout};
-use super::union::{simplified_option, simplified_union};
+use super::merge::simplified_union;
+use super::option::simplified_option;
 use crate::anndata::Awkward;
 use crate::array::{cast, read_all};
 use crate::base::DType;

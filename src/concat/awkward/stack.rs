@@ -7,9 +7,9 @@ use std::ops::Range;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::AwkwardError;
-use super::AwkwardPart;
+use super::error::AwkwardError;
 use super::form::{self, Form, Kind};
+use super::part::AwkwardPart;
 use crate::anndata::Awkward;
 use crate::array::{MemoryArray, SharedArray, Shifted, Slice, Stacked, cast, read_vec};
 use crate::base::{DType, Region};

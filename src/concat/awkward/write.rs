@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::AwkwardError;
+use super::error::AwkwardError;
 use super::layout::{Content, Layout};
 use crate::anndata::Awkward;
 use crate::array::{MemoryArray, SharedArray};

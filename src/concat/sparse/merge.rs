@@ -3,16 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::convert::transposed;
-use super::source::Compressed;
-use super::{
-    Axis, CensusEnv, Origin, PartSource, PlannedSparse, SparsePart, StackOptions, plan_stack,
-    resolve,
-};
 use crate::anndata::{Sparse, SparseBody, SparseFormat};
 use crate::array::{ArraySource, read_vec, zeroed};
 use crate::base::{DType, Indexer, ReadError, Region, Silent};
-use crate::concat::number::{Number, sum};
+use crate::concat::numpy::{Number, sum};
+
+use super::planned::{
+    Axis, Origin, PartSource, PlannedSparse, SparsePart, StackOptions, plan_stack,
+};
+use super::prepared::{CensusEnv, resolve, transposed};
+use super::stored::Compressed;
 
 /// Elements compared at a time.
 const BATCH: u64 = 256 << 10;

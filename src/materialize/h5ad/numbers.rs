@@ -6,7 +6,7 @@ use std::fs::File;
 use hdf5::Dataset;
 
 use super::raw;
-use super::skeleton::Failed;
+use super::types::Failed;
 use crate::array::{ArraySource, ChunkFilter, SharedArray};
 use crate::base::{Dims, Progress, ReadError, Region};
 use crate::materialize::blocks::{Block, Blocks};

@@ -7,7 +7,7 @@ use hdf5::{Dataset, Extents, File, Group};
 
 use super::numbers::{Destination, Layout, NumberTask};
 use super::record::write_records;
-use super::types::{descriptor, extents, write_attrs};
+use super::types::{Failed, descriptor, extents, write_attrs};
 use crate::array::{SharedArray, SharedText};
 use crate::materialize::MaterializeError;
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group as TreeGroup, Node};
@@ -25,9 +25,6 @@ pub struct Tasks {
     pub numbers: Vec<NumberTask>,
     pub texts: Vec<TextTask>,
 }
-
-/// Turns the library's failure at an element into this layer's.
-pub type Failed<'a> = dyn Fn(&str, hdf5::Error) -> MaterializeError + Sync + 'a;
 
 /// Groups that readers of AnnData expect, even empty.
 const EXPECTED: [&str; 6] = ["layers", "obsm", "varm", "obsp", "varp", "uns"];

@@ -6,7 +6,7 @@ use hdf5::types::TypeDescriptor;
 use hdf5::{Dataset, Datatype};
 
 use super::raw;
-use super::skeleton::Failed;
+use super::types::Failed;
 use crate::array::{TextBuf, TextSource};
 use crate::base::ReadError;
 use crate::materialize::MaterializeError;

@@ -1,4 +1,4 @@
-//! HDF5 types of elements, and attributes typed as anndata types them.
+//! HDF5 types of elements, attributes typed as anndata types them, and how the library fails.
 
 use std::str::FromStr;
 
@@ -6,7 +6,11 @@ use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescripto
 use hdf5::{Extents, Location};
 
 use crate::base::DType;
+use crate::materialize::MaterializeError;
 use crate::tree::{Attr, Attrs};
+
+/// Turns the library's failure at an element into this layer's.
+pub type Failed<'a> = dyn Fn(&str, hdf5::Error) -> MaterializeError + Sync + 'a;
 
 /// The file type of an element, as h5py writes numpy's: booleans are an enum of FALSE and TRUE,
 /// complex numbers a compound of `r` and `i`.

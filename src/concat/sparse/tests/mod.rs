@@ -10,9 +10,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::array::{ArraySource, MemoryArray, cast_bytes, read_all, read_vec};
+use crate::anndata::{Sparse, SparseBody, SparseFormat};
+use crate::array::{ArraySource, MemoryArray, SharedArray, cast_bytes, read_all, read_vec};
 use crate::base::indexer::MISSING;
-use crate::base::{ReadError, Region, Silent};
+use crate::base::{DType, Indexer, ReadError, Region, Silent};
+use crate::concat::numpy::FillValue;
 
 /// A small generator of numbers (splitmix64), so that a failing seed can be run again.
 struct Rng(u64);

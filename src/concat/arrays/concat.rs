@@ -1,0 +1,121 @@
+//! One element of all inputs, concatenated: `concat_arrays`, whatever the inputs hold.
+
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+
+use crate::anndata::{Elem, Sparse};
+use crate::base::DType;
+use crate::concat::planner::Planner;
+use crate::concat::sparse::{Axis, PartSource, SparsePart, StackOptions, plan_stack};
+use crate::concat::told::{Notice, PlanError};
+
+use super::records::stack_records;
+use super::share::{ArrayShare, Kind};
+use super::text::stack_text;
+
+impl Planner<'_> {
+    /// Concatenates an element that is all numbers, sparse or text. `None` when nothing can combine
+    /// it, with a notice.
+    pub fn concat_arrays(
+        &mut self,
+        shares: &[ArrayShare<'_>],
+        axis: Axis,
+        path: &str,
+    ) -> Result<Option<Elem>, PlanError> {
+        let kinds: Vec<Kind> = shares.iter().filter_map(|share| share.elem).map(Kind::of).collect();
+        if kinds.contains(&Kind::Sparse) {
+            self.reject_mixture(shares, path, |kind| matches!(kind, Kind::Sparse | Kind::Dense))?;
+            return self.stack_sparse(shares, axis, path).map(|sparse| Some(Elem::Sparse(sparse)));
+        }
+        if kinds.iter().all(|&kind| kind == Kind::Dense) {
+            return self.stack_dense(shares, axis, path).map(|array| Some(Elem::Dense(array)));
+        }
+        if kinds.iter().all(|&kind| kind == Kind::Text)
+            && let Some(text) = stack_text(shares, axis)
+        {
+            return Ok(Some(Elem::Text(text)));
+        }
+        if kinds.iter().all(|&kind| kind == Kind::Record)
+            && let Some(records) = stack_records(shares, axis)
+        {
+            return Ok(Some(Elem::Record(Arc::new(records))));
+        }
+        let kind = kinds.iter().find(|&&kind| kind != Kind::Dense).unwrap_or(&Kind::Other);
+        self.notices.push(Notice::LeftOut {
+            element: self.at(path),
+            reason: format!("{} cannot be combined here", kind.describe()),
+        });
+        Ok(None)
+    }
+
+    /// An error that names two inputs unless all kinds are `allowed`.
+    pub fn reject_mixture(
+        &self,
+        shares: &[ArrayShare<'_>],
+        path: &str,
+        allowed: impl Fn(Kind) -> bool,
+    ) -> Result<(), PlanError> {
+        let mut present = self
+            .sources
+            .iter()
+            .zip(shares)
+            .filter_map(|(source, share)| share.elem.map(|elem| (source, Kind::of(elem))));
+        let Some((other_source, other_kind)) = present.clone().find(|&(_, kind)| !allowed(kind))
+        else {
+            return Ok(());
+        };
+        let (source, kind) =
+            present.find(|&(_, kind)| allowed(kind)).unwrap_or((other_source, other_kind));
+        Err(PlanError::MixedKinds {
+            element: self.at(path),
+            kind: kind.describe(),
+            file: source.file.to_path_buf(),
+            other_kind: other_kind.describe(),
+            other_file: other_source.file.to_path_buf(),
+        })
+    }
+
+    fn stack_sparse(
+        &mut self,
+        shares: &[ArrayShare<'_>],
+        axis: Axis,
+        path: &str,
+    ) -> Result<Sparse, PlanError> {
+        let parts: Vec<SparsePart> = self
+            .sources
+            .iter()
+            .zip(shares)
+            .map(|(source, share)| SparsePart {
+                source: match share.elem {
+                    Some(Elem::Sparse(sparse)) => PartSource::Sparse(sparse.clone()),
+                    Some(Elem::Dense(array)) => PartSource::Dense(Arc::clone(array)),
+                    _ => PartSource::Empty,
+                },
+                extent: share.extent,
+                other: share.other.clone(),
+                origin: source.origin(self.at(path)),
+            })
+            .collect();
+        let options =
+            StackOptions { fill: self.options.fill_value, format: self.options.sparse_format };
+        let dtypes: Vec<DType> = parts.iter().filter_map(|part| part.source.dtype()).collect();
+        let planned = plan_stack(parts, axis, &options)?;
+        let sparse = self.add_sparse(planned, path)?;
+        self.tell_conversion(&dtypes, sparse.dtype, path);
+        Ok(sparse)
+    }
+
+    /// Tells when arrays become of another dtype.
+    pub(super) fn tell_conversion(&mut self, dtypes: &[DType], to: DType, path: &str) {
+        if dtypes.iter().any(|&dtype| dtype != to) {
+            let from: IndexSet<&str> = dtypes.iter().map(|dtype| dtype.name()).collect();
+            let notice = Notice::ArraysConverted {
+                elements: vec![self.at(path)],
+                from: from.into_iter().map(str::to_owned).collect(),
+                to: to.name().to_owned(),
+            };
+            notice.tell(&mut self.notices);
+        }
+    }
+}
