@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::ReadError;
+use crate::base::{Fault, Kind, ReadError};
 use crate::tree::Group;
 
 /// A file whose tree does not say what an AnnData file says.
@@ -58,6 +58,37 @@ pub enum DecodeError {
     Read(#[from] ReadError),
 }
 
+impl Fault for DecodeError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotAnnData { .. } => Kind::NotAnndata,
+            Self::Element { .. } => Kind::Contradiction,
+            Self::Unread { .. } | Self::UnknownEncoding { .. } => Kind::Unsupported,
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::NotAnnData { file, .. }
+            | Self::Element { file, .. }
+            | Self::Unread { file, .. }
+            | Self::UnknownEncoding { file, .. } => Some(file),
+            Self::Read(error) => error.file(),
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::NotAnnData { .. } => None,
+            Self::Element { element, .. }
+            | Self::Unread { element, .. }
+            | Self::UnknownEncoding { element, .. } => Some(element),
+            Self::Read(error) => error.element(),
+        }
+    }
+}
+
 /// An AnnData that has no form in a file.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EncodeError {
@@ -108,6 +139,35 @@ pub enum EncodeError {
     Read(#[from] ReadError),
 }
 
+impl Fault for EncodeError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Planned { .. } => Kind::Defect,
+            Self::ReservedColumn { .. } | Self::IndexNameTaken { .. } | Self::NamesNest { .. } => {
+                Kind::Unrepresentable
+            }
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Read(error) => error.file(),
+            _ => None,
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::Planned { element }
+            | Self::ReservedColumn { element, .. }
+            | Self::IndexNameTaken { element, .. }
+            | Self::NamesNest { element, .. } => Some(element),
+            Self::Read(error) => error.element(),
+        }
+    }
+}
+
 /// Where decoding is: a node of one file's tree.
 #[derive(Debug, Clone)]
 pub(super) struct Place<'a> {
@@ -149,5 +209,17 @@ impl<'a> Place<'a> {
             element: self.element(),
             what: what.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_has_a_kind() {
+        let error = EncodeError::Planned { element: "/X".to_owned() };
+        assert_eq!(error.kind(), Kind::Defect);
+        assert_eq!(error.element(), Some("/X"));
     }
 }

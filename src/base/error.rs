@@ -1,8 +1,10 @@
 //! The error of reading data: one type for every layer that moves bytes, so that a face can turn it
 //! into an errno and the command line into a sentence.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use super::fault::{Fault, Kind};
 
 /// Why data could not be read. Cheap to clone: caches hand the same failure to every waiter.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,5 +99,38 @@ impl ReadError {
         what: impl Into<String>,
     ) -> Self {
         Self::Unsupported { file: file.into(), element: element.into(), what: what.into() }
+    }
+}
+
+impl Fault for ReadError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Io { source, .. } => Kind::of_reading(source),
+            Self::Changed { .. } => Kind::Changed,
+            Self::Corrupt { .. } => Kind::Corrupt,
+            Self::Unsupported { .. } => Kind::Unsupported,
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Io { file, .. }
+            | Self::Changed { file }
+            | Self::Corrupt { file, .. }
+            | Self::Unsupported { file, .. } => {
+                Some(file).filter(|file| !file.as_os_str().is_empty())
+            }
+        }
+        .map(PathBuf::as_path)
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::Io { element, .. }
+            | Self::Corrupt { element, .. }
+            | Self::Unsupported { element, .. } => Some(element.as_str()),
+            Self::Changed { .. } => None,
+        }
+        .filter(|element| !element.is_empty())
     }
 }

@@ -1,8 +1,9 @@
-//! What every layer shares: element types, regions of arrays, axis indexers, progress, and the error
-//! of reading.
+//! What every layer shares: element types, regions of arrays, axis indexers, progress, the error of
+//! reading, and what every error says of itself.
 
 pub mod dtype;
 pub mod error;
+pub mod fault;
 pub mod indexer;
 pub mod parallel;
 pub mod progress;
@@ -10,6 +11,7 @@ pub mod region;
 
 pub use dtype::DType;
 pub use error::ReadError;
+pub use fault::{Fault, FaultReport, Kind};
 pub use indexer::Indexer;
 pub use progress::{Progress, Silent};
 pub use region::{Dims, Region};

@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::inputs::InputArgs;
-use super::usage;
+use super::{Result, usage};
 use crate::anndata::SparseFormat;
 use crate::concat;
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
@@ -31,7 +31,7 @@ impl RecipeArgs {
     ///
     /// # Errors
     /// They contradict each other, or a list or plan cannot be read.
-    pub fn recipe(&self, named: &[OsString]) -> anyhow::Result<Recipe> {
+    pub fn recipe(&self, named: &[OsString]) -> Result<Recipe> {
         let Some(plan) = &self.inputs.plan else {
             return Ok(Recipe {
                 inputs: self.inputs.resolve(named, self.concat.keys.as_deref())?,
@@ -52,7 +52,7 @@ impl RecipeArgs {
     ///
     /// # Errors
     /// As [`Self::recipe`].
-    pub fn recipe_with_layout(&self, named: &[OsString]) -> anyhow::Result<Recipe> {
+    pub fn recipe_with_layout(&self, named: &[OsString]) -> Result<Recipe> {
         match self.store.given().next() {
             Some(option) if self.inputs.plan.is_some() => Err(usage(format!(
                 "both --plan and {option} are given, and the plan says how the store is laid \
@@ -92,7 +92,7 @@ impl StoreArgs {
     ///
     /// # Errors
     /// Shards in a format that has none.
-    pub fn over(&self, layout: ZarrOptions) -> anyhow::Result<ZarrOptions> {
+    pub fn over(&self, layout: ZarrOptions) -> Result<ZarrOptions> {
         let format = self.zarr_format.map_or(layout.format, ZarrFormat::from);
         let shard_bytes = self.shard_size.and_then(NonZeroU64::new);
         if shard_bytes.is_some() && format == ZarrFormat::V2 {

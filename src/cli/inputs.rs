@@ -7,10 +7,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{counted, usage};
+use super::failure::Doing;
+use super::words::counted;
+use super::{Failure, Result, usage};
+use crate::base::Kind;
 use crate::recipe::{Input, Relocation};
 
 /// Where else inputs are named.
@@ -83,7 +85,10 @@ impl InputArgs {
                 Some((old, new)) if !old.is_empty() && !new.is_empty() => (old, new),
                 _ => return Err(usage(format!("--relocate {}: write OLD=NEW", text.display()))),
             };
-            let absolute = |path: &[u8]| std::path::absolute(OsStr::from_bytes(path));
+            let absolute = |path: &[u8]| {
+                let path = Path::new(OsStr::from_bytes(path));
+                std::path::absolute(path).doing_at(Kind::System, path, "cannot tell where it is")
+            };
             Ok(Relocation { old: absolute(old)?, new: absolute(new)? })
         };
         self.relocate.iter().map(relocation).collect()
@@ -152,17 +157,19 @@ impl Spec {
 fn read_list(list: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let (read, name) = if list == Path::new("-") {
-        (std::io::stdin().read_to_end(&mut text), "standard input".into())
+        (std::io::stdin().read_to_end(&mut text), Path::new("standard input"))
     } else {
         let read = File::open(list).and_then(|mut file| file.read_to_end(&mut text));
-        (read, list.to_string_lossy())
+        (read, list)
     };
-    read.with_context(|| format!("{name}: cannot read the list of inputs"))?;
+    read.map_err(|error| {
+        let kind = Kind::of_reading(&error);
+        Failure::at(kind, name, format_args!("cannot read the list of inputs: {error}"))
+    })?;
     if text.contains(&0) {
-        bail!(
-            "{name}: this is no list of inputs\n  hint: --from takes a text file with one path a line; \
-             an input itself is named without --from"
-        );
+        let what = "this is no list of inputs\n  hint: --from takes a text file with one path a line; \
+                    an input itself is named without --from";
+        return Err(Failure::at(Kind::Usage, name, what));
     }
     Ok(text)
 }
@@ -188,7 +195,7 @@ mod tests {
             keys.map(|keys| keys.iter().map(|&key| key.to_owned()).collect());
         let inputs = InputArgs { from: None, plan: None, relocate: Vec::new() }
             .resolve(&named, keys.as_deref())
-            .map_err(|error| error.to_string())?;
+            .map_err(|failure| failure.to_string())?;
         Ok(inputs
             .into_iter()
             .map(|input| (input.key, input.path.to_string_lossy().into_owned()))

@@ -5,11 +5,13 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Args;
 use indicatif::HumanBytes;
 
-use super::{RecipeArgs, say, talk};
+use super::failure::Doing;
+use super::plain::{plain, plain_cell};
+use super::{RecipeArgs, Result, Talk};
+use crate::base::Kind;
 use crate::concat::Report;
 use crate::recipe::{Planned, plan_file};
 
@@ -32,9 +34,6 @@ pub struct InspectArgs {
     paths: Vec<OsString>,
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
     /// Write inputs, concatenation and layout to a plan, with what makes each input the same
     /// input; --plan of every command carries it out
     #[arg(long, value_name = "PLAN.json")]
@@ -42,25 +41,24 @@ pub struct InspectArgs {
 }
 
 /// Runs `anncat inspect`.
-pub fn run(args: &InspectArgs) -> Result<ExitCode> {
+pub fn run(args: &InspectArgs, talk: Talk) -> Result<ExitCode> {
     let recipe = args.recipe.recipe_with_layout(&args.paths)?;
     let planned = Planned::open(&recipe, args.recipe.limits())?;
     let report = planned.report();
     if let Some(path) = &args.save {
         plan_file::write(&planned.pinned()?, path)?;
-        say(format_args!("wrote {}", path.display()));
+        talk.say(format_args!("wrote {}", path.display()));
     }
-    let mut out = std::io::stdout().lock();
-    let printed = if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)
-    } else {
-        print(&report, &mut out)
-    };
-    match printed {
+    if talk.is_json() {
+        talk.print(&report)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match print(&report, &mut std::io::stdout().lock()) {
         // The reader has seen enough (`| head`).
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        printed => Ok(printed.map(|()| ExitCode::SUCCESS)?),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        printed => printed.doing(Kind::System, "cannot print")?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
@@ -119,13 +117,13 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
             if read.conversion_bytes > 0 {
                 parts.push(format!("{} to convert", HumanBytes(read.conversion_bytes)));
             }
-            writeln!(out, "  {}: {}", talk::plain_cell(&read.path), parts.join(", "))?;
+            writeln!(out, "  {}: {}", plain_cell(&read.path), parts.join(", "))?;
         }
     }
     if !report.notices.is_empty() {
         writeln!(out, "\nNotes")?;
         for notice in &report.notices {
-            writeln!(out, "  {}", talk::plain(&notice.message).replace('\n', "\n  "))?;
+            writeln!(out, "  {}", plain(&notice.message).replace('\n', "\n  "))?;
         }
     }
     Ok(())
@@ -139,7 +137,7 @@ fn table<const N: usize>(
 ) -> std::io::Result<()> {
     let mut widths = [0; N];
     let rows: Vec<[String; N]> =
-        rows.iter().map(|row| row.each_ref().map(|cell| talk::plain_cell(cell))).collect();
+        rows.iter().map(|row| row.each_ref().map(|cell| plain_cell(cell))).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);

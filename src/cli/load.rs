@@ -1,20 +1,19 @@
 //! From a recipe to the merged tree, telling on stderr what is to be told.
 
-use anyhow::Result;
-
-use super::{Bar, counted, say};
+use super::words::counted;
+use super::{Result, Talk};
 use crate::recipe::{Limits, Merged, Planned, Recipe};
 
 /// Carries out a recipe. The shape and notices go to stderr, before what may take long.
 ///
 /// # Errors
 /// Whatever step fails first.
-pub fn load(recipe: &Recipe, limits: Limits) -> Result<Merged> {
+pub fn load(recipe: &Recipe, limits: Limits, talk: Talk) -> Result<Merged> {
     let planned = Planned::open(recipe, limits)?;
     let ([n_obs, n_vars], inputs) = (planned.shape(), counted(planned.num_inputs(), "input"));
-    say(format_args!("{n_obs} obs × {n_vars} vars from {inputs}"));
+    talk.say(format_args!("{n_obs} obs × {n_vars} vars from {inputs}"));
     for notice in planned.notices() {
-        say(format_args!("note: {notice}"));
+        talk.note(notice);
     }
-    Ok(planned.compile(&Bar::default())?)
+    Ok(planned.compile(&*talk.progress())?)
 }

@@ -10,7 +10,8 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::talk;
+use super::Talk;
+use super::plain::plain;
 
 /// Most bytes of a log file.
 const LARGEST_BYTES: u64 = 16 << 20;
@@ -19,8 +20,8 @@ const LARGEST_BYTES: u64 = 16 << 20;
 static FILE: OnceLock<PathBuf> = OnceLock::new();
 
 /// What the layers below have to say: like all talk on a terminal, with the time elsewhere.
-pub fn start() {
-    let env = env_logger::Env::new().filter_or("ANNCAT_LOG", "warn,fuser=error");
+pub fn start(talk: Talk) {
+    let env = env_logger::Env::new().filter_or("ANNCAT_LOG", talk.log_filter());
     env_logger::Builder::from_env(env)
         .format(|out, record| {
             let level = match record.level() {
@@ -33,7 +34,7 @@ pub fn start() {
             if !io::stderr().is_terminal() {
                 write!(out, "{} ", out.timestamp())?;
             }
-            writeln!(out, "{level}: {}", talk::plain(&record.args().to_string()))
+            writeln!(out, "{level}: {}", plain(&record.args().to_string()))
         })
         .target(env_logger::Target::Pipe(Box::new(Stderr)))
         .init();

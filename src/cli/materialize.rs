@@ -8,13 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
+use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::failure::Doing;
 use super::inputs::is_input;
-use super::{Bar, RecipeArgs, load, parse_count, quoted, say, usage};
+use super::talk::MergeAnswer;
+use super::words::quoted;
+use super::{Failure, RecipeArgs, Result, Talk, load, parse_count, usage};
+use crate::base::Kind;
 use crate::face::zarr::ZarrOptions;
 use crate::materialize::{
     Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
@@ -95,7 +99,7 @@ enum Output {
     Zarr(zarr::ZarrWriteOptions),
 }
 
-pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
+pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let Some(out) = &args.output.out else { return Err(no_output(&args.paths)) };
     let recipe = args.recipe.recipe(&args.paths)?;
     let rules = OutputRules {
@@ -110,36 +114,64 @@ pub fn run(args: &MaterializeArgs) -> Result<ExitCode> {
     };
     check_target(out, kind, &rules)?;
     for left in leftovers(out) {
-        say(format_args!(
-            "note: {} is left of a run that was killed, or belongs to one that still writes\n  \
+        talk.note(format_args!(
+            "{} is left of a run that was killed, or belongs to one that still writes\n  \
              hint: remove it if nothing writes there",
             left.display()
         ));
     }
     let started = Instant::now();
-    let merged = load::load(&recipe, args.recipe.limits())?;
-    let cancel = cancel_on_signals().context("cannot catch signals")?;
-    match output {
+    let merged = load::load(&recipe, args.recipe.limits(), talk)?;
+    let cancel = cancel_on_signals().doing(Kind::System, "cannot catch signals")?;
+    let progress = talk.progress();
+    let left_out: Vec<String> = match output {
         Output::H5ad(options) => {
             let options = h5ad::H5adOptions { cancel, ..options };
-            h5ad::write(&merged.root, out, &options, &Bar::default())?;
+            h5ad::write(&merged.root, out, &options, &*progress)?;
+            Vec::new()
         }
         Output::Zarr(options) => {
             let options = zarr::ZarrWriteOptions { cancel, ..options };
-            for error in zarr::write(&merged.root, out, &options, &Bar::default())? {
-                say(format_args!("note: left out: {error}"));
-            }
+            let left_out = zarr::write(&merged.root, out, &options, &*progress)?;
+            left_out.iter().map(ToString::to_string).collect()
         }
+    };
+    for error in &left_out {
+        talk.note(format_args!("left out: {error}"));
     }
     let seconds = started.elapsed().as_secs_f64();
     let bytes = size_bytes(out);
     let rate = HumanBytes((bytes as f64 / seconds.max(1e-3)) as u64);
-    say(format_args!(
+    talk.say(format_args!(
         "wrote {}: {} in {seconds:.1} s ({rate}/s)",
         out.display(),
         HumanBytes(bytes)
     ));
+    if talk.is_json() {
+        talk.print(&WriteAnswer {
+            output: out.display().to_string(),
+            len_bytes: bytes,
+            seconds,
+            merge: MergeAnswer {
+                shape: merged.report.shape,
+                inputs: merged.identities.len(),
+                notices: merged.report.notices,
+                left_out,
+            },
+        })?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `--json` prints of an output.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct WriteAnswer {
+    output: String,
+    len_bytes: u64,
+    seconds: f64,
+    #[serde(flatten)]
+    merge: MergeAnswer,
 }
 
 /// Resolves the options of the format that the output's name tells.
@@ -151,7 +183,7 @@ fn output(
 ) -> Result<Output> {
     let limits = limits(args);
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("h5ad" | "h5") if std::path::absolute(path)?.to_str().is_none() => {
+        Some("h5ad" | "h5") if std::path::absolute(path).is_ok_and(|it| it.to_str().is_none()) => {
             Err(usage(format!(
                 "{}: an .h5ad can only be written to a path that is UTF-8\n  \
                  hint: write it elsewhere and move it",
@@ -170,7 +202,7 @@ fn output(
 }
 
 /// What is wrong when no output is named. It is often the last path, without its option.
-fn no_output(paths: &[OsString]) -> anyhow::Error {
+fn no_output(paths: &[OsString]) -> Failure {
     let is_output = |path: &&Path| {
         let extension = path.extension().and_then(|extension| extension.to_str());
         matches!(extension, Some("h5ad" | "zarr")) && !is_input(path.as_os_str())

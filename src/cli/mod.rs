@@ -4,35 +4,28 @@
 
 mod args;
 mod daemon;
+mod failure;
 mod inputs;
 mod inspect;
 mod load;
 mod log;
 mod materialize;
 mod mount;
+mod plain;
 mod progress;
 mod talk;
 mod unmount;
+mod words;
 
-use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use args::{ConcatArgs, RecipeArgs, ResourceArgs, parse_count};
+pub use failure::{Failure, Result, usage};
 pub use inputs::InputArgs;
 pub use progress::Bar;
-
-/// A command line that contradicts itself; exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(String);
-
-/// A [`UsageError`] that says this.
-fn usage(what: impl Into<String>) -> anyhow::Error {
-    UsageError(what.into()).into()
-}
+pub use talk::Talk;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +44,8 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "anncat", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    talk: Talk,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,35 +61,26 @@ enum Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    refuse_to_die_of_limits();
-    log::start();
-    let done = match cli.command {
-        Command::Mount(args) => mount::run(*args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Materialize(args) => materialize::run(&args),
-        Command::Unmount(args) => unmount::run(&args),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let talk = Talk::of_words(std::env::args_os());
+            if error.use_stderr() && talk.is_json() {
+                return talk.fail(&failure::of_clap(&error));
+            }
+            error.exit();
+        }
     };
-    match done {
-        Ok(code) => code,
-        Err(error) => report(&error),
-    }
-}
-
-/// A number of things.
-fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A path as it is typed in a shell.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    shlex::try_quote(&text).map_or_else(|_| text.to_string(), Into::into)
-}
-
-/// Says something on stderr. Whoever closed it does not want to hear it, and the work goes on.
-fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{}", talk::plain(&text.to_string()));
+    let talk = cli.talk;
+    refuse_to_die_of_limits();
+    log::start(talk);
+    let done = match cli.command {
+        Command::Mount(args) => mount::run(*args, talk),
+        Command::Inspect(args) => inspect::run(&args, talk),
+        Command::Materialize(args) => materialize::run(&args, talk),
+        Command::Unmount(args) => unmount::run(&args, talk),
+    };
+    done.unwrap_or_else(|failure| talk.fail(&failure))
 }
 
 /// Makes a limit on file sizes (`ulimit -f`) an error of the write that meets it, which cleans up,
@@ -102,22 +88,4 @@ fn say(text: impl std::fmt::Display) {
 fn refuse_to_die_of_limits() {
     // SAFETY: ignoring a signal installs no handler, and no other thread runs yet.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-}
-
-/// Prints an error; gives the exit code.
-fn report(error: &anyhow::Error) -> ExitCode {
-    say(format_args!("error: {}", sentence(error)));
-    ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
-}
-
-/// An error with its causes.
-fn sentence(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Most errors tell their cause in their own sentence.
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }

@@ -7,14 +7,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::daemon::{self, Handshake, Outcome, Side};
+use super::failure::Doing;
 use super::inputs::is_input;
-use super::{RecipeArgs, load, quoted, say, usage};
+use super::talk::MergeAnswer;
+use super::words::quoted;
+use super::{Failure, RecipeArgs, Result, Talk, load, usage};
+use crate::base::Kind;
 use crate::face::zarr::ZarrFace;
 use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
 use crate::recipe::{Limits, Recipe};
@@ -23,6 +27,8 @@ use crate::recipe::{Limits, Recipe};
 const STORE: &str = "merged.zarr";
 /// What is said of a mountpoint that is none.
 const LAST: &str = "the last argument is the mountpoint, an empty directory";
+/// What is said of a log that is none.
+const CANNOT_LOG: &str = "cannot open the log";
 /// How long readers may finish after a signal.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -57,7 +63,7 @@ pub struct MountArgs {
 #[command(next_help_heading = "Serving")]
 struct ServingArgs {
     /// Stay in the foreground until unmounted or interrupted
-    #[arg(long, short)]
+    #[arg(long)]
     foreground: bool,
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -84,7 +90,7 @@ enum PageCacheArg {
     Computed,
 }
 
-pub fn run(args: MountArgs) -> Result<ExitCode> {
+pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
     let Some((mountpoint, named)) = args.paths.split_last() else {
         return Err(usage("there is no mountpoint"));
     };
@@ -102,31 +108,68 @@ pub fn run(args: MountArgs) -> Result<ExitCode> {
     check_mountpoint(mountpoint)?;
     fuse::session::check_device()?;
     // For messages that somebody reads elsewhere.
-    let log = args.serving.log.as_ref().map(std::path::absolute).transpose()?;
+    let log = match &args.serving.log {
+        Some(log) => Some(std::path::absolute(log).doing_at(Kind::System, log, CANNOT_LOG)?),
+        None => None,
+    };
     if let Some(log) = &log {
         let opened = std::fs::OpenOptions::new().create(true).append(true).open(log);
-        opened.with_context(|| format!("{}: cannot open the log", log.display()))?;
+        opened.map_err(|error| {
+            Failure::at(Kind::of_writing(&error), log, format_args!("{CANNOT_LOG}: {error}"))
+        })?;
     }
-    let mountpoint = mountpoint.canonicalize()?;
+    let mountpoint =
+        mountpoint.canonicalize().doing_at(Kind::Mountpoint, mountpoint, "cannot be used")?;
     if args.serving.foreground {
-        let mounted = serve(&recipe, limits, &mountpoint, &args.serving)?;
-        say(ready_line(&mountpoint));
-        return finish(mounted);
+        let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
+        talk.say(ready_line(&mountpoint));
+        served.tell(talk)?;
+        return finish(served.mounted);
     }
-    match daemon::fork().context("cannot start a background process")? {
-        Side::Parent(waiter) => match waiter.wait().context("cannot wait for the mount")? {
-            Outcome::Ready => {
-                say(ready_line(&mountpoint));
-                Ok(ExitCode::SUCCESS)
+    let side = daemon::fork().doing(Kind::System, "cannot start a background process")?;
+    match side {
+        Side::Parent(waiter) => {
+            match waiter.wait().doing(Kind::System, "cannot wait for the mount")? {
+                Outcome::Ready => {
+                    talk.say(ready_line(&mountpoint));
+                    Ok(ExitCode::SUCCESS)
+                }
+                Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
+                Outcome::Killed(signal) => {
+                    let what = format!("the mount's process was ended by signal {signal}");
+                    Err(Failure::new(Kind::System, what))
+                }
             }
-            Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
-            Outcome::Killed(signal) => bail!("the mount's process was ended by signal {signal}"),
-        },
-        Side::Child(handshake) => {
-            let mounted = serve(&recipe, limits, &mountpoint, &args.serving)?;
-            announce(handshake, &mounted, log.as_deref())?;
-            finish(mounted)
         }
+        Side::Child(handshake) => {
+            let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
+            served.tell(talk)?;
+            announce(handshake, &served.mounted, log.as_deref())?;
+            finish(served.mounted)
+        }
+    }
+}
+
+/// A mount that can be read, and what is to be told of it.
+struct Served {
+    mounted: Mounted,
+    answer: MountAnswer,
+}
+
+/// What `--json` prints of a mount.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct MountAnswer {
+    mountpoint: String,
+    store: String,
+    #[serde(flatten)]
+    merge: MergeAnswer,
+}
+
+impl Served {
+    /// Tells programs. To be called before stdout goes elsewhere.
+    fn tell(&self, talk: Talk) -> Result<()> {
+        if talk.is_json() { talk.print(&self.answer) } else { Ok(()) }
     }
 }
 
@@ -141,13 +184,23 @@ fn serve(
     limits: Limits,
     mountpoint: &Path,
     args: &ServingArgs,
-) -> Result<Mounted> {
-    let merged = load::load(recipe, limits)?;
-    let face = ZarrFace::new(&merged.root, &recipe.layout)
-        .context("the result cannot be presented as a zarr store")?;
+    talk: Talk,
+) -> Result<Served> {
+    let merged = load::load(recipe, limits, talk)?;
+    let face = ZarrFace::new(&merged.root, &recipe.layout)?;
     for error in face.left_out() {
-        say(format_args!("note: left out: {error}"));
+        talk.note(format_args!("left out: {error}"));
     }
+    let answer = MountAnswer {
+        mountpoint: mountpoint.display().to_string(),
+        store: mountpoint.join(STORE).display().to_string(),
+        merge: MergeAnswer {
+            shape: merged.report.shape,
+            inputs: merged.identities.len(),
+            notices: merged.report.notices.clone(),
+            left_out: face.left_out().iter().map(ToString::to_string).collect(),
+        },
+    };
     let modified = merged.modified.unwrap_or_else(SystemTime::now);
     drop(merged);
     release_memory();
@@ -165,12 +218,14 @@ fn serve(
         mount_options.access = Access::Everyone;
     }
     // Signals that come while the mount is being made wait until they can unmount it.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot catch signals")?;
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
+    let signals = signals.doing(Kind::System, "cannot catch signals")?;
     let mounted = fuse::mount(mountpoint, exports, &mount_options)?;
     unmount_on(signals, &mounted)?;
     // The store must be readable before anyone is told so.
-    std::fs::metadata(mountpoint.join(STORE)).context("the mount does not answer")?;
-    Ok(mounted)
+    let store = mountpoint.join(STORE);
+    std::fs::metadata(&store).doing_at(Kind::System, &store, "the mount does not answer")?;
+    Ok(Served { mounted, answer })
 }
 
 fn announce(handshake: Handshake, mounted: &Mounted, log: Option<&Path>) -> Result<()> {
@@ -178,12 +233,12 @@ fn announce(handshake: Handshake, mounted: &Mounted, log: Option<&Path>) -> Resu
     if announced.is_err() {
         mounted.unmounter().unmount()?;
     }
-    announced.context("cannot go to the background")
+    announced.doing(Kind::System, "cannot go to the background")
 }
 
 /// Serves until the mount is taken away.
 fn finish(mounted: Mounted) -> Result<ExitCode> {
-    mounted.wait().context("the connection to the kernel broke")?;
+    mounted.wait().doing(Kind::System, "the connection to the kernel broke")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -207,62 +262,62 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(wait)
-        .context("cannot start a thread")?;
+        .doing(Kind::System, "cannot start a thread")?;
     Ok(())
 }
 
 /// Refuses a mountpoint that would hide something, or that is no directory at all.
 fn check_mountpoint(mountpoint: &Path) -> Result<()> {
-    let (shown, typed) = (mountpoint.display(), quoted(mountpoint));
+    let typed = quoted(mountpoint);
+    let refused =
+        |what: &dyn std::fmt::Display| Err(Failure::at(Kind::Mountpoint, mountpoint, what));
+    let dead =
+        format!("a mount whose process has died is still there\n  hint: anncat unmount {typed}");
     let metadata = match std::fs::metadata(mountpoint) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if is_input(mountpoint.as_os_str()) {
-                bail!("{shown}: this is an input, not the mountpoint\n  hint: {LAST}");
+                return refused(&format_args!(
+                    "this is an input, not the mountpoint\n  hint: {LAST}"
+                ));
             }
-            bail!("{shown}: the mountpoint does not exist\n  hint: mkdir {typed}")
+            return refused(&format_args!("the mountpoint does not exist\n  hint: mkdir {typed}"));
         }
-        Err(error) if is_dead_mount(&error) => bail!(dead_mount(mountpoint)),
-        Err(error) => bail!("{shown}: the mountpoint cannot be used: {error}"),
+        Err(error) if is_dead_mount(&error) => return refused(&dead),
+        Err(error) => return refused(&format_args!("the mountpoint cannot be used: {error}")),
     };
     if !metadata.is_dir() {
-        bail!("{shown}: the mountpoint is not a directory\n  hint: {LAST}");
+        return refused(&format_args!("the mountpoint is not a directory\n  hint: {LAST}"));
     }
     if ["zarr.json", ".zgroup", ".zarray", ".zmetadata"]
         .iter()
         .any(|name| mountpoint.join(name).exists())
     {
-        bail!("{shown}: the mountpoint is itself a zarr store\n  hint: {LAST}");
+        return refused(&format_args!("the mountpoint is itself a zarr store\n  hint: {LAST}"));
     }
     let mut entries = match std::fs::read_dir(mountpoint) {
         Ok(entries) => entries,
-        Err(error) if is_dead_mount(&error) => bail!(dead_mount(mountpoint)),
-        Err(error) => bail!("{shown}: the mountpoint cannot be read: {error}"),
+        Err(error) if is_dead_mount(&error) => return refused(&dead),
+        Err(error) => return refused(&format_args!("the mountpoint cannot be read: {error}")),
     };
-    if entries.next().is_some() {
-        let hint = match fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path))
-        {
-            Ok(Some(entry)) if entry.is_ours() => {
-                bail!("{shown}: something is mounted there already\n  hint: anncat unmount {typed}")
-            }
-            _ => "mount on an empty directory, so that nothing is hidden",
-        };
-        bail!("{shown}: the mountpoint is not empty\n  hint: {hint}");
+    if entries.next().is_none() {
+        return Ok(());
     }
-    Ok(())
+    let there = fuse::mounts::resolve(mountpoint).and_then(|path| fuse::mounts::at(&path));
+    match there {
+        Ok(Some(entry)) if entry.is_ours() => refused(&format_args!(
+            "something is mounted there already\n  hint: anncat unmount {typed}"
+        )),
+        _ => refused(
+            &"the mountpoint is not empty\n  hint: mount on an empty directory, so that nothing is \
+              hidden",
+        ),
+    }
 }
 
 /// True for what the kernel says of a mount whose process is gone.
 fn is_dead_mount(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENOTCONN)
-}
-
-fn dead_mount(mountpoint: &Path) -> String {
-    format!(
-        "{}: a mount whose process has died is still there\n  hint: anncat unmount {}",
-        mountpoint.display(),
-        quoted(mountpoint)
-    )
 }
 
 /// Gives memory that loading needed back to the system.

@@ -1,12 +1,11 @@
 //! Progress on stderr: a bar on a terminal, else a plain line every few seconds.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::say;
 use crate::base::Progress;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -62,7 +61,7 @@ impl Progress for Bar {
                 if last_line.elapsed() >= BETWEEN_LINES {
                     *last_line = Instant::now();
                     let (done, total) = (HumanBytes(*done_bytes), HumanBytes(*total_bytes));
-                    say(format_args!("{what}: {done} of {total}"));
+                    let _ = writeln!(std::io::stderr(), "{what}: {done} of {total}");
                 }
             }
         });

@@ -1,85 +1,107 @@
-//! Text for a terminal: names come from files, and may hold anything.
-//!
-//! Characters that a terminal would obey are shown as escapes, and what is endless is cut. `--json`
-//! has names as they are.
+//! How a command talks: data on stdout, talk on stderr, and how much of it.
 
-use std::fmt::Write;
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
 
-/// Words longer than this are cut in the middle: no path that is typed is as long.
-const LONGEST_WORD: usize = 512;
-/// What is kept of such a word, at its beginning and at its end.
-const KEPT: (usize, usize) = (192, 64);
-/// Lines longer than this are cut at the end.
-const LONGEST_LINE: usize = 8 << 10;
+use clap::Args;
+use serde::Serialize;
 
-/// The text with what a terminal would obey escaped, but for ends of lines, and endless words cut.
-pub(super) fn plain(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(plain_line).collect();
-    lines.join("\n")
+use super::failure::Doing;
+use super::plain::plain;
+use super::{Bar, Failure, Result};
+use crate::base::{FaultReport, Kind, Progress, Silent};
+use crate::concat::NoticeReport;
+
+/// How a command talks.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Talk {
+    /// Say nothing but errors on stderr: no notes, no progress
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Print what comes of the command on stdout as JSON, an error too
+    #[arg(long, global = true)]
+    json: bool,
 }
 
-/// As [`plain`], for what has to stay on one line.
-pub(super) fn plain_cell(text: &str) -> String {
-    plain_line(text)
-}
-
-fn plain_line(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut num_chars = 0;
-    for word in line.split_inclusive(' ') {
-        let len = word.chars().count();
-        if len > LONGEST_WORD {
-            let (first, last) = KEPT;
-            word.chars().take(first).for_each(|char| push(&mut out, char));
-            let _ = write!(out, "…[{} characters]…", len - first - last);
-            word.chars().skip(len - last).for_each(|char| push(&mut out, char));
-        } else {
-            word.chars().for_each(|char| push(&mut out, char));
+impl Talk {
+    /// As much as a command line asks for that clap could not make sense of.
+    pub fn of_words(words: impl Iterator<Item = std::ffi::OsString>) -> Self {
+        let mut talk = Self::default();
+        for word in words.take_while(|word| word != "--") {
+            talk.json |= word == "--json";
         }
-        num_chars += len.min(LONGEST_WORD);
-        if num_chars > LONGEST_LINE {
-            out.push('…');
-            break;
+        talk
+    }
+
+    /// Whether stdout is for a program.
+    pub const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Says how things go on stderr. Whoever closed it does not want to hear it, and the work goes
+    /// on.
+    pub fn say(self, text: impl Display) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{}", plain(&text.to_string()));
         }
     }
-    out
-}
 
-fn push(out: &mut String, char: char) {
-    if char != '\t' && (char.is_control() || turns_text(char)) {
-        out.extend(char.escape_default());
-    } else {
-        out.push(char);
+    /// Says what the user may not expect.
+    pub fn note(self, text: impl Display) {
+        self.say(format_args!("note: {text}"));
+    }
+
+    /// Tells why the command fails; gives the exit code.
+    pub fn fail(self, failure: &Failure) -> ExitCode {
+        let _ = writeln!(std::io::stderr(), "error: {}", plain(&failure.to_string()));
+        if self.json {
+            // Who cannot be told this way has been told on stderr.
+            let _ = self.print(&FailureAnswer { error: failure.report() });
+        }
+        ExitCode::from(if failure.kind() == Kind::Usage { 2 } else { 1 })
+    }
+
+    /// Prints what came of the command, for programs.
+    ///
+    /// # Errors
+    /// It cannot be printed; but whoever closed stdout has seen enough.
+    pub fn print(self, answer: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(answer)
+            .map_err(|error| Failure::new(Kind::Defect, error.to_string()))?;
+        match writeln!(std::io::stdout(), "{text}") {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            printed => printed.doing(Kind::System, "cannot print"),
+        }
+    }
+
+    /// Who shows how far the work is.
+    pub fn progress(self) -> Box<dyn Progress> {
+        if self.quiet { Box::new(Silent) } else { Box::new(Bar::default()) }
+    }
+
+    /// How much of what the layers below have to say is told, in the words of `env_logger`.
+    pub const fn log_filter(self) -> &'static str {
+        if self.quiet { "error" } else { "warn,fuser=error" }
     }
 }
 
-/// Marks of direction make a terminal show characters in another order than they stand in.
-const fn turns_text(char: char) -> bool {
-    matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// What `--json` prints of a command that fails.
+#[derive(Serialize)]
+struct FailureAnswer<'a> {
+    error: &'a FaultReport,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_reaches_the_terminal_that_it_would_obey() {
-        assert_eq!(
-            plain("error: \u{1b}[2Jx\r\n  hint: é × 細胞"),
-            "error: \\u{1b}[2Jx\\r\n  hint: é × 細胞"
-        );
-        assert_eq!(plain("\u{9b}31m\u{7f}\u{202e}abc"), "\\u{9b}31m\\u{7f}\\u{202e}abc");
-        assert_eq!(plain_cell("a\nb"), "a\\nb");
-    }
-
-    #[test]
-    fn endless_names_are_cut_and_long_paths_are_not() {
-        let path = format!("/{}/x.h5ad", "d".repeat(400));
-        assert_eq!(plain(&path), path);
-        let name = "n".repeat(1 << 20);
-        let told = plain(&format!("the column \"{name}\" is dropped\n  hint: x"));
-        assert!(told.len() < 400 && told.ends_with("is dropped\n  hint: x"), "{told}");
-        assert!(told.contains("[1048323 characters]"), "{told}");
-        assert!(plain(&"short ".repeat(1 << 20)).len() < 2 * LONGEST_LINE);
-    }
+/// What `--json` of a command that merges says of the merge.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MergeAnswer {
+    /// Observations and variables.
+    pub shape: [u64; 2],
+    /// Number of inputs.
+    pub inputs: usize,
+    /// What is dropped, converted or replaced.
+    pub notices: Vec<NoticeReport>,
+    /// What the output's format cannot hold.
+    pub left_out: Vec<String>,
 }

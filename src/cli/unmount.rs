@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::Args;
 
+use super::{Result, Talk};
 use crate::fuse::session;
 
 /// Take a mount away
@@ -19,7 +19,10 @@ pub struct UnmountArgs {
     mountpoint: PathBuf,
 }
 
-pub fn run(args: &UnmountArgs) -> Result<ExitCode> {
+pub fn run(args: &UnmountArgs, talk: Talk) -> Result<ExitCode> {
     session::unmount(&args.mountpoint)?;
+    if talk.is_json() {
+        talk.print(&serde_json::json!({ "unmounted": [args.mountpoint.display().to_string()] }))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,9 @@
 //! From a plan to a result that can be read.
 
+use std::path::Path;
+
 use crate::anndata::{AnnData, Elem, Sparse, SparseBody};
-use crate::base::{Progress, ReadError};
+use crate::base::{Fault, Kind, Progress, ReadError};
 
 use super::plan::Plan;
 use super::sparse::{CensusEnv, resolve};
@@ -12,6 +14,23 @@ pub enum CensusError {
     /// An input could not be read, or a file of the census not written.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl Fault for CensusError {
+    fn kind(&self) -> Kind {
+        let Self::Read(error) = self;
+        error.kind()
+    }
+
+    fn file(&self) -> Option<&Path> {
+        let Self::Read(error) = self;
+        error.file()
+    }
+
+    fn element(&self) -> Option<&str> {
+        let Self::Read(error) = self;
+        error.element()
+    }
 }
 
 impl Plan {

@@ -9,7 +9,7 @@ pub mod zarr;
 
 use std::ops::Range;
 
-use crate::base::ReadError;
+use crate::base::{Fault, Kind, ReadError};
 
 pub use block::Block;
 
@@ -123,6 +123,18 @@ pub enum FaceError {
         /// What is wrong, and what to do.
         what: String,
     },
+}
+
+impl Fault for FaceError {
+    fn kind(&self) -> Kind {
+        Kind::Unrepresentable
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::Name { path, .. } | Self::Unpresentable { path, .. } => Some(or_root(path)),
+        }
+    }
 }
 
 fn or_root(path: &str) -> &str {

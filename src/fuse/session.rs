@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
+use crate::base::{Fault, Kind};
+
 use super::filesystem::FaceFs;
 use super::inodes::Inodes;
 use super::mounts::{self, Device, MountEntry};
@@ -82,6 +84,27 @@ pub enum MountError {
         /// What the system said.
         why: String,
     },
+}
+
+impl Fault for MountError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoDevice { .. } | Self::NoHelper | Self::Refused { .. } => Kind::MountUnavailable,
+            Self::NotMounted { .. } | Self::NotOurs { .. } | Self::Stuck { .. } => {
+                Kind::NotUnmounted
+            }
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::NoDevice { .. } | Self::NoHelper => None,
+            Self::Refused { mountpoint, .. }
+            | Self::NotMounted { mountpoint, .. }
+            | Self::NotOurs { mountpoint, .. }
+            | Self::Stuck { mountpoint, .. } => Some(mountpoint),
+        }
+    }
 }
 
 fn hint_mounts(above: Option<&Path>, ours: &[PathBuf]) -> String {
@@ -342,4 +365,18 @@ fn unmount_with_helper(mountpoint: &Path) -> Result<(), String> {
         }
     }
     Err("fusermount3 was not found\n  hint: install the package fuse3".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_kinds() {
+        let source = io::Error::from_raw_os_error(libc::EPERM);
+        let refused = MountError::Refused { mountpoint: "mnt".into(), source };
+        assert_eq!(refused.kind(), Kind::MountUnavailable);
+        assert_eq!(refused.file(), Some(Path::new("mnt")));
+        assert_eq!(MountError::NoHelper.kind(), Kind::MountUnavailable);
+    }
 }

@@ -13,9 +13,32 @@ pub mod zarr;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::{Fault, Kind};
 use crate::io;
 
 pub use opened::{OpenError, Source};
+
+impl Fault for OpenError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing { .. } => Kind::InputMissing,
+            Self::Unreadable { .. } => Kind::InputUnreadable,
+            Self::NoFile { .. } | Self::NotZarr { .. } | Self::NotHdf5 { .. } => Kind::NotAnndata,
+            Self::Damaged { .. } => Kind::Corrupt,
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Missing { path }
+            | Self::Unreadable { path, .. }
+            | Self::NoFile { path }
+            | Self::NotZarr { path }
+            | Self::NotHdf5 { path, .. }
+            | Self::Damaged { path, .. } => Some(path),
+        }
+    }
+}
 
 /// Opens an `.h5ad` file or a zarr directory and walks all of it. No array data is read.
 ///

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::ReadError;
+use crate::base::fault::is_full;
+use crate::base::{Fault, Kind, ReadError};
 use crate::face::FaceError;
 
 /// Why a tree could not be written. Nothing is left behind in any of these cases, but for a complete
@@ -135,9 +136,8 @@ impl MaterializeError {
 
     /// Wraps a failed write; a full disk, quota or file size limit gets its own message.
     pub(super) fn write(path: &Path, element: &str, needed: u64, source: std::io::Error) -> Self {
-        let full = matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG));
         let (path, element) = (path.to_owned(), element.to_owned());
-        if full {
+        if is_full(&source) {
             Self::DiskFull { path, element, needed, source }
         } else {
             Self::Write { path, element, source }
@@ -145,6 +145,64 @@ impl MaterializeError {
     }
 }
 
+impl Fault for MaterializeError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Exists { .. } => Kind::OutputExists,
+            Self::IsInput { .. } | Self::NoDirectory { .. } | Self::NotReplaceable { .. } => {
+                Kind::OutputRefused
+            }
+            Self::NoSpace { .. } | Self::DiskFull { .. } => Kind::NoSpace,
+            Self::Read { source, .. } => source.kind(),
+            Self::Unreadable { .. } => Kind::Unsupported,
+            Self::Unrepresentable { .. } => Kind::Unrepresentable,
+            Self::Face(error) => error.kind(),
+            Self::Write { .. } | Self::Hdf5 { .. } => Kind::OutputUnwritable,
+            Self::Cancelled => Kind::Interrupted,
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Exists { path }
+            | Self::IsInput { path, .. }
+            | Self::NoDirectory { path, .. }
+            | Self::NotReplaceable { path, .. }
+            | Self::NoSpace { path, .. }
+            | Self::DiskFull { path, .. }
+            | Self::Write { path, .. }
+            | Self::Hdf5 { path, .. } => Some(path),
+            Self::Read { source, .. } => source.file(),
+            Self::Unreadable { .. }
+            | Self::Unrepresentable { .. }
+            | Self::Face(_)
+            | Self::Cancelled => None,
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::DiskFull { element, .. }
+            | Self::Read { element, .. }
+            | Self::Unreadable { element, .. }
+            | Self::Unrepresentable { element, .. }
+            | Self::Hdf5 { element, .. } => Some(element),
+            Self::Face(error) => error.element(),
+            _ => None,
+        }
+    }
+}
+
 fn mib(len_bytes: u64) -> String {
     format!("{:.1} MiB", len_bytes as f64 / f64::from(1 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interruption_has_a_kind() {
+        assert_eq!(MaterializeError::Cancelled.kind(), Kind::Interrupted);
+    }
 }

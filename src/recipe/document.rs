@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ContentIdentity, Expected, Input, Recipe, RecipeError};
+use super::error::RecipeError;
+use super::identity::{ContentIdentity, Expected};
+use super::what::{Input, Recipe};
 use crate::anndata::SparseFormat;
 use crate::concat::{self, ConcatOptions, FillValue, FormatChoice};
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::anndata::{DecodeError, EncodeError};
-use crate::base::ReadError;
+use crate::base::{Fault, Kind, ReadError};
 use crate::concat::{CensusError, PlanError};
 use crate::input::OpenError;
 
@@ -130,4 +130,78 @@ fn also(others: &[InputError]) -> String {
         text += &format!("\n  also: {} more inputs", others.len() - MOST_NAMED);
     }
     text
+}
+
+impl Fault for InputError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Open(error) => error.kind(),
+            Self::Decode(error) => error.kind(),
+            Self::Changed { .. } => Kind::Changed,
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Open(error) => error.file(),
+            Self::Decode(error) => error.file(),
+            Self::Changed { path, .. } => Some(path),
+            Self::Read(error) => error.file(),
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::Open(error) => error.element(),
+            Self::Decode(error) => error.element(),
+            Self::Changed { .. } => None,
+            Self::Read(error) => error.element(),
+        }
+    }
+}
+
+impl Fault for RecipeError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Inputs { first, .. } => first.kind(),
+            Self::Plan(error) => error.kind(),
+            Self::Census(error) => error.kind(),
+            Self::Encode(error) => error.kind(),
+            Self::NoPlan { .. } | Self::PlanFile { .. } | Self::NoText { .. } => Kind::Plan,
+            Self::PlanExists { .. } => Kind::OutputExists,
+            Self::RelocatesNothing { .. } => Kind::Usage,
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Inputs { first, .. } => first.file(),
+            Self::Plan(error) => error.file(),
+            Self::Census(error) => error.file(),
+            Self::Encode(error) => error.file(),
+            Self::NoPlan { path, .. }
+            | Self::PlanFile { path, .. }
+            | Self::NoText { path }
+            | Self::PlanExists { path } => Some(path),
+            Self::RelocatesNothing { old, .. } => Some(old),
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::Inputs { first, .. } => first.element(),
+            Self::Plan(error) => error.element(),
+            Self::Census(error) => error.element(),
+            Self::Encode(error) => error.element(),
+            _ => None,
+        }
+    }
+
+    fn others(&self) -> Vec<&dyn Fault> {
+        match self {
+            Self::Inputs { others, .. } => others.iter().map(|other| other as _).collect(),
+            _ => Vec::new(),
+        }
+    }
 }

@@ -3,12 +3,12 @@
 //! The only place where a plan meets [`io::Identity`]; what the file system says beyond it (device,
 //! inode) does not survive a copy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::error::InputError;
 use super::fingerprint;
-use super::{Expected, InputError};
 use crate::base::ReadError;
 use crate::io;
 
@@ -26,6 +26,15 @@ pub struct ContentIdentity {
     pub digest: Option<String>,
     /// Digest of a sample of the bytes, which every copy has.
     pub fingerprint: String,
+}
+
+/// What an input has to be, by a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// What its content was.
+    pub identity: ContentIdentity,
+    /// The absolute path that it had.
+    pub path: PathBuf,
 }
 
 impl ContentIdentity {

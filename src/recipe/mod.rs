@@ -20,65 +20,10 @@ pub mod plan_file;
 mod relocate;
 #[cfg(test)]
 mod tests;
-
-use std::path::PathBuf;
-
-use crate::concat::ConcatOptions;
-use crate::face::zarr::ZarrOptions;
+mod what;
 
 pub use error::{InputError, RecipeError};
-pub use identity::ContentIdentity;
+pub use identity::{ContentIdentity, Expected};
 pub use open::{Merged, Planned};
 pub use relocate::Relocation;
-
-/// What is to be merged, and how.
-#[derive(Debug, Clone, Default)]
-pub struct Recipe {
-    /// The inputs, in order.
-    pub inputs: Vec<Input>,
-    /// How they are concatenated.
-    pub options: ConcatOptions,
-    /// How the result is laid out as a zarr store.
-    pub layout: ZarrOptions,
-}
-
-/// One input of a recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
-    /// Its key: the value of the label column, and what `index_unique` appends.
-    pub key: String,
-    /// The file or directory.
-    pub path: PathBuf,
-    /// What it has to be; `None`: whatever is there.
-    pub expected: Option<Expected>,
-}
-
-/// What an input has to be, by a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// What its content was.
-    pub identity: ContentIdentity,
-    /// The absolute path that it had.
-    pub path: PathBuf,
-}
-
-impl Input {
-    /// Whatever is at `path`.
-    pub fn new(key: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { key: key.into(), path: path.into(), expected: None }
-    }
-}
-
-/// What opening and compiling may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of memory for caches and conversions.
-    pub memory_bytes: u64,
-}
-
-impl Default for Limits {
-    /// 512 MiB.
-    fn default() -> Self {
-        Self { memory_bytes: 512 << 20 }
-    }
-}
+pub use what::{Input, Limits, Recipe};

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 
-use super::{ContentIdentity, Expected, Input, InputError, Limits, Recipe, RecipeError};
+use super::error::{InputError, RecipeError};
+use super::identity::{ContentIdentity, Expected};
+use super::what::{Input, Limits, Recipe};
 use crate::anndata;
 use crate::base::Progress;
 use crate::concat::{self, CensusEnv, Notice, Plan, Report};

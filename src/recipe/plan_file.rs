@@ -9,7 +9,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, VERSION};
-use super::{Recipe, RecipeError, Relocation};
+use super::error::RecipeError;
+use super::relocate::Relocation;
+use super::what::Recipe;
 
 /// Reads a plan. Each relocation moves the inputs that lie in its old directory; of several, the
 /// first that fits.

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::anndata::SparseFormat;
 use crate::base::Silent;
-use crate::concat::{self, FillValue, FormatChoice};
-use crate::face::zarr::{Geometry, ZarrFormat};
+use crate::concat::{self, ConcatOptions, FillValue, FormatChoice};
+use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)

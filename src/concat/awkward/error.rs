@@ -1,6 +1,8 @@
 //! Why awkward arrays cannot be combined.
 
-use crate::base::ReadError;
+use std::path::Path;
+
+use crate::base::{Fault, Kind, ReadError};
 
 /// Why awkward arrays cannot be combined.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -22,4 +24,22 @@ pub enum AwkwardError {
     /// A buffer could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl Fault for AwkwardError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Form(_) => Kind::Unsupported,
+            Self::Buffer { .. } => Kind::Corrupt,
+            Self::Unmergeable(_) => Kind::Contradiction,
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Read(error) => error.file(),
+            _ => None,
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Why a concatenation cannot be planned.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::anndata::DecodeError;
-use crate::base::ReadError;
+use crate::base::{Fault, Kind, ReadError};
 use crate::concat::awkward::AwkwardError;
 
 use super::notice::FirstFew;
@@ -101,6 +101,48 @@ pub enum PlanError {
     /// An input could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl Fault for PlanError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoInputs | Self::DuplicateKey { .. } => Kind::Usage,
+            Self::DuplicateName { .. } => Kind::DuplicateName,
+            Self::MixedKinds { .. } | Self::Shape { .. } => Kind::Contradiction,
+            Self::Unsupported { .. } => Kind::Unsupported,
+            Self::Awkward { source, .. } => source.kind(),
+            Self::UnreadUns(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::NoInputs => None,
+            // The one that can be changed: what came first is usually what is meant.
+            Self::DuplicateKey { second, .. } => Some(second),
+            Self::DuplicateName { file, .. }
+            | Self::Shape { file, .. }
+            | Self::Unsupported { file, .. } => Some(file),
+            Self::MixedKinds { other_file, .. } => Some(other_file),
+            Self::Awkward { source, .. } => source.file(),
+            Self::UnreadUns(error) => error.file(),
+            Self::Read(error) => error.file(),
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::NoInputs | Self::DuplicateKey { .. } => None,
+            Self::DuplicateName { element, .. }
+            | Self::MixedKinds { element, .. }
+            | Self::Shape { element, .. }
+            | Self::Unsupported { element, .. }
+            | Self::Awkward { element, .. } => Some(element),
+            Self::UnreadUns(error) => error.element(),
+            Self::Read(error) => error.element(),
+        }
+    }
 }
 
 /// The end of a sentence that is true of other files, too.

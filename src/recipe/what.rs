@@ -1,0 +1,50 @@
+//! What a recipe says.
+
+use std::path::PathBuf;
+
+use super::identity::Expected;
+use crate::concat::ConcatOptions;
+use crate::face::zarr::ZarrOptions;
+
+/// What is to be merged, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Recipe {
+    /// The inputs, in order.
+    pub inputs: Vec<Input>,
+    /// How they are concatenated.
+    pub options: ConcatOptions,
+    /// How the result is laid out as a zarr store.
+    pub layout: ZarrOptions,
+}
+
+/// One input of a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Its key: the value of the label column, and what `index_unique` appends.
+    pub key: String,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What it has to be; `None`: whatever is there.
+    pub expected: Option<Expected>,
+}
+
+impl Input {
+    /// Whatever is at `path`.
+    pub fn new(key: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { key: key.into(), path: path.into(), expected: None }
+    }
+}
+
+/// What opening and compiling may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory for caches and conversions.
+    pub memory_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 512 MiB.
+    fn default() -> Self {
+        Self { memory_bytes: 512 << 20 }
+    }
+}
