@@ -122,7 +122,8 @@ fn what_zarr_python_reads() {
     assert!(command.status().unwrap().success());
     let rows = std::fs::read(out.path().join("expected.json")).unwrap();
     let rows: Value = serde_json::from_slice(&rows).unwrap();
-    let context = Context::new(Limits { cache_bytes: 4 << 20, max_open_files: 16 });
+    let context =
+        Context::new(Limits { cache_bytes: 4 << 20, max_open_files: 16, ..Limits::default() });
     let mut dice = Dice(1);
     let (mut opened, mut failures) = (std::collections::HashMap::new(), Vec::new());
     for row in rows.as_array().unwrap() {

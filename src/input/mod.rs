@@ -25,6 +25,7 @@ impl Fault for OpenError {
             Self::Unreadable { .. } => Kind::InputUnreadable,
             Self::NoFile { .. } | Self::NotZarr { .. } | Self::NotHdf5 { .. } => Kind::NotAnndata,
             Self::Damaged { .. } => Kind::Corrupt,
+            Self::Read(error) => error.kind(),
         }
     }
 
@@ -36,6 +37,7 @@ impl Fault for OpenError {
             | Self::NotZarr { path }
             | Self::NotHdf5 { path, .. }
             | Self::Damaged { path, .. } => Some(path),
+            Self::Read(error) => error.file(),
         }
     }
 }

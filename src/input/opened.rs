@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::ReadError;
 use crate::io;
 use crate::tree;
 
@@ -57,6 +58,9 @@ pub enum OpenError {
         /// What it seems to be instead, as a clause, or nothing.
         found: &'static str,
     },
+    /// It changed while it was opened, or leads to a file that was not named.
+    #[error(transparent)]
+    Read(ReadError),
     /// A file or store of the right kind whose bytes contradict themselves.
     #[error("{path}: the file is damaged or incomplete: {what}\n  hint: copy or download it again", path = path.display())]
     Damaged {
@@ -68,6 +72,14 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The same of an error of reading.
+    pub(super) fn read(path: &Path, error: ReadError) -> Self {
+        match error {
+            ReadError::Io { source, .. } => Self::Unreadable { path: path.to_owned(), source },
+            other => Self::Read(other),
+        }
+    }
+
     pub(super) fn system(path: &Path, error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::NotFound {
             Self::Missing { path: path.to_owned() }

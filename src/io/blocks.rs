@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use lru::LruCache;
 
-use super::lock;
+use super::sync::lock;
 use crate::base::ReadError;
 
 /// A decoded block, shared by its readers.

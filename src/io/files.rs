@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use lru::LruCache;
 
-use super::lock;
+use super::sync::lock;
 
 /// Open files by the id of their source, the least recently used one closed first. A file that is
 /// being read stays open until that read is over, even when it has left the set.
@@ -30,10 +30,10 @@ impl OpenFiles {
     /// Opens `path` for a source. When the process has run out of descriptors, all files of the set
     /// are closed and it is tried again.
     pub(crate) fn open(&self, id: u64, path: &Path) -> std::io::Result<Arc<File>> {
-        let file = match File::open(path) {
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-                lock(&self.open).clear();
-                File::open(path)?
+        let file = match open(path) {
+            Err(error) if is_full(&error) => {
+                self.close_all();
+                open(path)?
             }
             other => other?,
         };
@@ -43,10 +43,26 @@ impl OpenFiles {
         Ok(file)
     }
 
+    /// Closes all files that nobody reads just now.
+    pub(crate) fn close_all(&self) {
+        lock(&self.open).clear();
+    }
+
     /// Forgets a source's file.
     pub(crate) fn close(&self, id: u64) {
         let _closed = lock(&self.open).pop(&id);
     }
+}
+
+/// Whether there are no more descriptors.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// Opens for reading, without waiting: the other end of a pipe may never come.
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
 /// A quarter of the soft limit on descriptors, between 4 and 256.

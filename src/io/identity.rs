@@ -20,6 +20,7 @@ pub struct Identity {
     /// of the file that was changed last.
     pub mtime_ns: i64,
     /// Of a zarr directory, a digest of the names, lengths and times of all its files; of a file, 0.
+    /// With that of every other file that it leads to.
     pub digest: u64,
 }
 
@@ -46,17 +47,33 @@ impl Identity {
             && self.mtime_ns == mtime_ns(metadata)
     }
 
+    /// The same, of a source that is made of another one too.
+    #[must_use]
+    pub fn with_other(mut self, other: &Self) -> Self {
+        let both = [self.digest.to_le_bytes(), xxh3(other).to_le_bytes()].concat();
+        self.digest = xxhash_rust::xxh3::xxh3_64(&both);
+        self
+    }
+
     /// A stable name for caches on disk: 32 hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&self.bytes()))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         use std::os::unix::ffi::OsStrExt;
         let mut bytes = Vec::with_capacity(self.path.as_os_str().len() + 40);
         for field in [self.dev, self.ino, self.len, self.mtime_ns as u64, self.digest] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(self.path.as_os_str().as_bytes());
-        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes))
+        bytes
     }
+}
+
+fn xxh3(identity: &Identity) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(&identity.bytes())
 }
 
 /// Time of the last change of the content, in nanoseconds since 1970. They wrap in the year 2262;

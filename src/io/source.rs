@@ -1,230 +1,215 @@
-//! One source file, read at given offsets.
+//! The seam between formats and bytes: everything above reads through these traits.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::fmt::Debug;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
-use super::{Context, Identity};
+use super::identity::Identity;
 use crate::base::ReadError;
 
-/// How long a path is trusted to still name the file that is open.
-const PATH_TRUSTED_MS: u64 = 100;
-
-/// A file that is read at given offsets, from any thread.
+/// The bytes of one thing that is read: a file; later a remote object, or an entry of an archive.
 ///
-/// What holds: every read that succeeds returned bytes of the file as it was when this source was
-/// opened. A file that was written to, replaced or removed gives [`ReadError::Changed`]. (A
-/// replacement is noticed within 100 ms; until then the old file is read.)
-#[derive(Debug)]
-pub struct SourceFile {
-    context: Arc<Context>,
-    id: u64,
-    identity: Identity,
-    started: Instant,
-    /// Milliseconds after `started` at which the path was last compared with the open file.
-    path_checked_ms: AtomicU64,
-}
+/// # What holds
+/// - Every read that succeeds returned bytes of the source as it was when it was opened. A source that
+///   has changed fails with [`ReadError::Changed`] from then on; it never gives bytes of both.
+/// - [`Self::len`] and [`Self::identity`] never change and read nothing.
+/// - All methods may be called from any thread at once. A source that is not read holds no
+///   descriptor, so that there may be more of them than a process may have files open.
+///
+/// # What may fail
+/// Every read, at any time, also after others of the same bytes have succeeded: the network, the disk,
+/// the change of the source. A failure says nothing of later reads but for [`ReadError::Changed`].
+/// The element that an error names is empty: who knows it adds it ([`ReadError::within`]).
+///
+/// # What it costs
+/// A read is one request: of a local file one `pread` and one `fstat`, and another `stat` when the path
+/// was last looked at more than 100 ms ago. Remote sources will pay a round trip: who needs
+/// neighbouring pieces asks for them at once, and who knows what it will need soon says so by
+/// [`Self::will_read`].
+pub trait Source: Debug + Send + Sync {
+    /// What names it in errors: of a local file, its absolute path.
+    fn path(&self) -> &Path;
 
-impl SourceFile {
-    /// Opens a regular file.
-    ///
-    /// # Errors
-    /// Whatever the system says about opening it.
-    pub fn open(path: &Path, context: &Arc<Context>) -> std::io::Result<Self> {
-        let id = context.fresh_id();
-        let file = context.files().open(id, path)?;
-        let identity = Identity::of_file(path, &file.metadata()?);
-        Ok(Self {
-            context: Arc::clone(context),
-            id,
-            identity,
-            started: Instant::now(),
-            path_checked_ms: AtomicU64::new(0),
-        })
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// True for a source of no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// What the file was when it was opened.
-    #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The file's absolute path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.identity.path
-    }
-
-    /// The file's length in bytes.
-    #[must_use]
-    pub const fn len(&self) -> u64 {
-        self.identity.len
-    }
-
-    /// True for a file of no bytes.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.identity.len == 0
-    }
-
-    /// What this source shares with others.
-    #[must_use]
-    pub const fn context(&self) -> &Arc<Context> {
-        &self.context
-    }
+    /// What it was when it was opened.
+    fn identity(&self) -> Identity;
 
     /// Fills `out` with the bytes at `offset`.
     ///
     /// # Errors
-    /// [`ReadError::Changed`]; [`ReadError::Corrupt`] when the file ends before; or what the system
-    /// says. The element in it is empty: see [`ReadError::within`].
-    pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
-        // Checked first, so that no length read from a corrupt file makes a read that must fail.
-        if offset.checked_add(out.len() as u64).is_none_or(|end| end > self.len()) {
-            self.verify()?;
-            return Err(ReadError::corrupt(
-                self.path(),
-                "",
-                format!(
-                    "{} bytes are expected at {offset}, but the file has only {}\n  hint: the file \
-                     is truncated or damaged; copy it again",
-                    out.len(),
-                    self.len()
-                ),
-            ));
-        }
-        let file = self.file()?;
-        let read = file.read_exact_at(out, offset);
-        // Looked at after the read: what was read before a change is good.
-        self.verify_open(&file)?;
-        read.map_err(|error| ReadError::io(self.path(), "", error))
-    }
+    /// [`ReadError::Changed`]; [`ReadError::Corrupt`] when the source ends before; or what the system
+    /// says.
+    fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError>;
 
-    /// The bytes at `offset`. The length is compared with the file's before it is allocated.
+    /// As [`Self::read_exact_at`], of bytes by which the source is recognized: headers, indexes. What
+    /// derives everything else from them is remembered by its hash, and compared when only that can
+    /// tell a touched source from a changed one.
     ///
     /// # Errors
     /// As [`Self::read_exact_at`].
-    pub fn read_vec_at(&self, offset: u64, len_bytes: usize) -> Result<Vec<u8>, ReadError> {
-        if len_bytes as u64 > self.len() {
-            return Err(ReadError::corrupt(
-                self.path(),
-                "",
-                format!("a block of {len_bytes} bytes is recorded, more than the file has"),
-            ));
-        }
-        let mut out = vec![0; len_bytes];
-        self.read_exact_at(offset, &mut out)?;
-        Ok(out)
-    }
+    fn read_metadata_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError>;
 
-    /// Compares the open file, and what its path names now, with what it was when it was opened.
+    /// Compares the source with what it was when it was opened.
     ///
     /// # Errors
-    /// [`ReadError::Changed`].
-    pub fn verify(&self) -> Result<(), ReadError> {
-        let file = self.file()?;
-        self.compare(file.metadata())?;
-        self.compare(std::fs::metadata(self.path()))
-    }
+    /// [`ReadError::Changed`], or what the system says.
+    fn verify(&self) -> Result<(), ReadError>;
 
-    fn file(&self) -> Result<Arc<File>, ReadError> {
-        if let Some(file) = self.context.files().get(self.id) {
-            return Ok(file);
-        }
-        let file = self.context.files().open(self.id, self.path()).map_err(|error| {
-            if is_gone(&error) { self.changed() } else { ReadError::io(self.path(), "", error) }
-        })?;
-        self.compare(file.metadata())?;
-        Ok(file)
-    }
+    /// These ranges will be read soon, in this order. A hint: nothing fails, nothing waits, and what
+    /// lies past the end is passed over.
+    fn will_read(&self, ranges: &[Range<u64>]);
+}
 
-    fn verify_open(&self, file: &File) -> Result<(), ReadError> {
-        self.compare(file.metadata())?;
-        let now = self.started.elapsed().as_millis() as u64;
-        if now.saturating_sub(self.path_checked_ms.load(Ordering::Relaxed)) > PATH_TRUSTED_MS {
-            self.compare(std::fs::metadata(self.path()))?;
-            self.path_checked_ms.store(now, Ordering::Relaxed);
-        }
-        Ok(())
-    }
+/// The bytes at `offset`. The length is compared with the source's before it is allocated.
+///
+/// # Errors
+/// As [`Source::read_exact_at`].
+pub fn read_vec_at(
+    source: &dyn Source,
+    offset: u64,
+    len_bytes: usize,
+) -> Result<Vec<u8>, ReadError> {
+    let mut out = vec_within(source, len_bytes)?;
+    source.read_exact_at(offset, &mut out)?;
+    Ok(out)
+}
 
-    fn compare(&self, metadata: std::io::Result<std::fs::Metadata>) -> Result<(), ReadError> {
-        match metadata {
-            Ok(metadata) if self.identity.matches(&metadata) => Ok(()),
-            Ok(_) => Err(self.changed()),
-            Err(error) if is_gone(&error) => Err(self.changed()),
-            Err(error) => Err(ReadError::io(self.path(), "", error)),
-        }
-    }
+/// As [`read_vec_at`], by [`Source::read_metadata_at`].
+///
+/// # Errors
+/// As [`Source::read_exact_at`].
+pub fn read_metadata_vec_at(
+    source: &dyn Source,
+    offset: u64,
+    len_bytes: usize,
+) -> Result<Vec<u8>, ReadError> {
+    let mut out = vec_within(source, len_bytes)?;
+    source.read_metadata_at(offset, &mut out)?;
+    Ok(out)
+}
 
-    fn changed(&self) -> ReadError {
-        ReadError::Changed { file: self.path().to_owned() }
+/// A buffer of a length that was read somewhere, which is no more than the source has.
+fn vec_within(source: &dyn Source, len_bytes: usize) -> Result<Vec<u8>, ReadError> {
+    if len_bytes as u64 > source.len() {
+        source.verify()?;
+        return Err(ReadError::corrupt(
+            source.path(),
+            "",
+            format!("a block of {len_bytes} bytes is recorded, more than the file has"),
+        ));
+    }
+    Ok(vec![0; len_bytes])
+}
+
+/// What bytes of a source are read that it does not have.
+pub(super) fn past_end(path: &Path, offset: u64, len_bytes: u64, has: u64) -> ReadError {
+    ReadError::corrupt(
+        path,
+        "",
+        format!(
+            "{len_bytes} bytes are expected at {offset}, but the file has only {has}\n  hint: the \
+             file is truncated or damaged; copy it again"
+        ),
+    )
+}
+
+/// Files below one directory, by key: their names from there on, joined by `/`; the directory itself
+/// has the empty key.
+///
+/// # What holds
+/// As of a [`Source`]: what is read of any file is what it held when the directory was opened, or the
+/// outcome is [`ReadError::Changed`]; so is a file that was there and is gone, and one that was not
+/// there and is now.
+///
+/// A key never leads out of the directory, also not through links, unless
+/// [`External::Follow`](super::External) says that it may: the outcome is then [`ReadError::Unsupported`], and names
+/// the other file.
+/// What is no regular file (a pipe, a device) is an error at once; nothing waits for its other end.
+///
+/// # What it costs
+/// [`Self::identify`] looks at every file once, and reads none. [`Self::open`] opens one file.
+pub trait Directory: Debug + Send + Sync {
+    /// The directory, as it was named: for errors.
+    fn path(&self) -> &Path;
+
+    /// Looks at all files, and remembers them.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn identify(&self) -> std::io::Result<Found>;
+
+    /// What is below a key, in no order. [`std::io::ErrorKind::NotFound`] when nothing is there.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn list(&self, key: &str) -> std::io::Result<Listing>;
+
+    /// All bytes of a small file, such as a metadata document; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the system says; a file that is none, or of another directory.
+    fn read(&self, key: &str) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// A file to read from; `None` when there is none, and was none.
+    ///
+    /// # Errors
+    /// As [`Source::read_exact_at`].
+    fn open<'a>(&'a self, key: &str) -> Result<Option<Box<dyn Source + 'a>>, ReadError>;
+
+    /// Compares a file, or its absence, with what was there at first.
+    ///
+    /// # Errors
+    /// [`ReadError::Changed`], or what the system says.
+    fn verify(&self, key: &str) -> Result<(), ReadError>;
+}
+
+/// What is known of a directory once all of its files were looked at.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Of all files together.
+    pub identity: Identity,
+    /// Links that lead to other files.
+    pub outside: Vec<Outside>,
+    /// A file's time stamp lies in the future: changes until then may go unnoticed.
+    pub is_from_future: bool,
+}
+
+/// A link that leads out of its directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Where the link is.
+    pub key: String,
+    /// What it leads to.
+    pub other: std::path::PathBuf,
+}
+
+impl std::fmt::Display for Outside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} leads to {}, another file that was not named\n  hint: {FOLLOW_HINT}",
+            self.key,
+            self.other.display()
+        )
     }
 }
 
-/// Whether there is nothing at a path any more, or what was a directory above it is none now.
-fn is_gone(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-}
+/// What to do about bytes in a file that was not named.
+pub const FOLLOW_HINT: &str =
+    "--follow-external reads such files too, and watches them like the input itself";
 
-impl Drop for SourceFile {
-    fn drop(&mut self) {
-        self.context.files().close(self.id);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::io::Limits;
-
-    fn context(max_open_files: usize) -> Arc<Context> {
-        Context::new(Limits { cache_bytes: 1 << 20, max_open_files })
-    }
-
-    #[test]
-    fn many_sources_share_few_descriptors() {
-        let dir = tempfile::tempdir().unwrap();
-        let context = context(2);
-        let sources: Vec<SourceFile> = (0..20u8)
-            .map(|i| {
-                let path = dir.path().join(format!("{i}"));
-                std::fs::write(&path, [i; 100]).unwrap();
-                SourceFile::open(&path, &context).unwrap()
-            })
-            .collect();
-        for (i, source) in sources.iter().enumerate() {
-            assert_eq!(source.read_vec_at(50, 3).unwrap(), vec![i as u8; 3]);
-        }
-    }
-
-    #[test]
-    fn a_changed_or_short_file_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        std::fs::write(&path, [1; 100]).unwrap();
-        let source = SourceFile::open(&path, &context(4)).unwrap();
-        assert!(matches!(source.read_vec_at(90, 20), Err(ReadError::Corrupt { .. })));
-        assert!(matches!(source.read_vec_at(0, usize::MAX), Err(ReadError::Corrupt { .. })));
-        assert!(matches!(source.read_vec_at(u64::MAX, 1), Err(ReadError::Corrupt { .. })));
-        std::fs::write(&path, [1; 99]).unwrap();
-        assert!(matches!(source.read_vec_at(0, 1), Err(ReadError::Changed { .. })));
-    }
-
-    #[test]
-    fn a_replaced_or_removed_file_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        std::fs::write(&path, [1; 100]).unwrap();
-        let source = SourceFile::open(&path, &context(4)).unwrap();
-        std::fs::write(dir.path().join("b"), [2; 100]).unwrap();
-        std::fs::rename(dir.path().join("b"), &path).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(PATH_TRUSTED_MS + 20));
-        assert!(matches!(source.read_vec_at(0, 1), Err(ReadError::Changed { .. })));
-        std::fs::remove_file(&path).unwrap();
-        assert!(matches!(source.read_vec_at(0, 1), Err(ReadError::Changed { .. })));
-    }
+/// What is in one directory.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// The same for no other directory, however it was come by: links may lead back.
+    pub id: (u64, u64),
+    /// Names of what is no regular file: directories, and links, which may lead to some.
+    pub directories: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! From a recipe to the merged tree: open, decode, plan; then compile and encode.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
@@ -45,13 +46,20 @@ impl Planned {
     /// Inputs that cannot be read, are not what a plan says, or contradict each other; a result
     /// that has no form in a file.
     pub fn open(recipe: &Recipe, limits: Limits) -> Result<Self, RecipeError> {
-        let io_limits = io::Limits {
-            cache_bytes: usize::try_from(limits.memory_bytes / 4).unwrap_or(usize::MAX),
-            ..io::Limits::default()
-        };
-        let context = io::Context::new(io_limits);
+        Self::open_in(recipe, limits, &io::Context::new(limits.io()))
+    }
+
+    /// As [`Self::open`], with inputs from the storage of this context.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_in(
+        recipe: &Recipe,
+        limits: Limits,
+        context: &Arc<io::Context>,
+    ) -> Result<Self, RecipeError> {
         let opened: Vec<Result<concat::Input, InputError>> =
-            recipe.inputs.par_iter().map(|input| open_input(input, &context)).collect();
+            recipe.inputs.par_iter().map(|input| open_input(input, context)).collect();
         let inputs = all_or_failure(opened)?;
         let plan = concat::plan(&inputs, &recipe.options)?;
         anndata::check_tables(&plan.merged)?;
@@ -143,10 +151,7 @@ impl Merged {
     }
 }
 
-fn open_input(
-    input: &Input,
-    context: &std::sync::Arc<io::Context>,
-) -> Result<concat::Input, InputError> {
+fn open_input(input: &Input, context: &Arc<io::Context>) -> Result<concat::Input, InputError> {
     let source = input::open(&input.path, context)?;
     if let Some(expected) = &input.expected {
         expected.check(&input.path, &source.identity)?;

@@ -1,5 +1,7 @@
 //! Plans: what is written is what is read, and an input that is another is noticed.
 
+mod faults;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::identity::Expected;
 use crate::concat::ConcatOptions;
 use crate::face::zarr::ZarrOptions;
+use crate::io;
 
 /// What is to be merged, and how.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,16 @@ impl Input {
 pub struct Limits {
     /// Bytes of memory for caches and conversions.
     pub memory_bytes: u64,
+}
+
+impl Limits {
+    /// What of it the inputs may use.
+    pub(crate) fn io(self) -> io::Limits {
+        io::Limits {
+            cache_bytes: usize::try_from(self.memory_bytes / 4).unwrap_or(usize::MAX),
+            ..io::Limits::default()
+        }
+    }
 }
 
 impl Default for Limits {

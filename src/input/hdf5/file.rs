@@ -2,14 +2,15 @@
 //! what the bytes behind the superblock mean.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::base::ReadError;
 use crate::input::opened::OpenError;
-use crate::io::SourceFile;
+use crate::io::{Context, Source};
 
 /// An HDF5 file that is read without the library.
 pub struct HdfFile {
-    pub source: SourceFile,
+    pub source: Arc<dyn Source>,
+    pub context: Arc<Context>,
     /// Where the superblock lies; addresses in the file count from here.
     pub base: u64,
     /// Addresses and lengths take eight bytes, as in every file that a usual writer makes. If not,
@@ -31,32 +32,33 @@ impl std::fmt::Debug for HdfFile {
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 impl HdfFile {
-    /// Finds the superblock (format specification, II.A).
-    pub fn new(source: SourceFile, path: &Path) -> Result<Self, OpenError> {
+    /// Opens a file and finds its superblock (format specification, II.A).
+    ///
+    /// # Errors
+    /// The file is missing, unreadable, or no HDF5 file.
+    pub fn open(path: &Path, context: &Arc<Context>) -> Result<Self, OpenError> {
+        let source = context.file(path).map_err(|error| OpenError::system(path, error))?;
         let mut base = 0;
         let mut head = [0; 16];
         loop {
             if source.len().saturating_sub(base) < head.len() as u64 {
-                return Err(OpenError::NotHdf5 { path: path.to_owned(), found: guess(&source) });
+                return Err(OpenError::NotHdf5 { path: path.to_owned(), found: guess(&*source) });
             }
-            source.read_exact_at(base, &mut head).map_err(|error| match error {
-                ReadError::Io { source, .. } => {
-                    OpenError::Unreadable { path: path.to_owned(), source }
-                }
-                other => OpenError::Damaged { path: path.to_owned(), what: other.to_string() },
-            })?;
+            source
+                .read_metadata_at(base, &mut head)
+                .map_err(|error| OpenError::read(path, error))?;
             if head[..8] == SIGNATURE {
                 break;
             }
             base = if base == 0 { 512 } else { base * 2 };
         }
         let sizes = if head[8] < 2 { [head[13], head[14]] } else { [head[9], head[10]] };
-        Ok(Self { source, base, wide: sizes == [8, 8] })
+        Ok(Self { source, context: Arc::clone(context), base, wide: sizes == [8, 8] })
     }
 }
 
 /// What a file that is no HDF5 file seems to be.
-fn guess(source: &SourceFile) -> &'static str {
+fn guess(source: &dyn Source) -> &'static str {
     let mut head = [0; 4];
     let len = source.len().min(4) as usize;
     if source.read_exact_at(0, &mut head[..len]).is_err() {

@@ -32,17 +32,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::opened::{OpenError, Source};
-use crate::io::{Context, SourceFile};
+use crate::io::Context;
 
 /// Opens an HDF5 file and walks all of it; no array data is read.
 ///
 /// # Errors
 /// The file is missing, unreadable, no HDF5 file, or damaged at its root.
 pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
-    let source = SourceFile::open(path, context).map_err(|error| OpenError::system(path, error))?;
-    let file = Arc::new(file::HdfFile::new(source, path)?);
-    let root =
-        metadata::root(&file).map_err(|what| OpenError::Damaged { path: path.to_owned(), what })?;
-    let identity = file.source.identity().clone();
+    let file = Arc::new(file::HdfFile::open(path, context)?);
+    let root = metadata::root(&file, path)?;
+    let identity = file.source.identity();
     Ok(Source { path: path.to_owned(), root, identity })
 }

@@ -13,7 +13,7 @@ use super::library::{self, Library};
 use super::metadata::library::ObjectInfo;
 use crate::array::{ArraySource, TextBuf, read_all, read_all_text, read_vec};
 use crate::base::{DType, Dims, ReadError, Region};
-use crate::io::{Context, Limits, SourceFile};
+use crate::io::{Context, Limits};
 use crate::tree::{Attr, Data, Node};
 
 struct Random(u64);
@@ -49,7 +49,7 @@ fn slice(all: &[u8], shape: &[u64], region: &Region, width: usize) -> Vec<u8> {
 }
 
 fn context() -> Arc<Context> {
-    Context::new(Limits { cache_bytes: 64 << 10, max_open_files: 4 })
+    Context::new(Limits { cache_bytes: 64 << 10, max_open_files: 4, ..Limits::default() })
 }
 
 fn root(path: &Path) -> crate::tree::Group {
@@ -204,8 +204,7 @@ fn chunks_by_both(
     let values: Vec<i32> = (0..20_000).collect();
     write(&file, "many", "gzip", &[200, 100], &[7, 3], &values);
     file.close().unwrap();
-    let source = SourceFile::open(path, &context()).unwrap();
-    let file = Arc::new(file::HdfFile::new(source, path).unwrap());
+    let file = Arc::new(file::HdfFile::open(path, &context()).unwrap());
     let header = library::locked(|| {
         let handle = library::open_file(path).unwrap();
         ObjectInfo::of(&library::open_dataset(&handle, "/many").unwrap()).unwrap().address

@@ -22,10 +22,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::encoding::{Element, Header};
-use self::store::{Format, Kind, Moment, NodeDocument, Place};
+use self::store::{Format, Kind, NodeDocument, Place, below};
 use self::values::{Chunks, Numbers, PaddedText, VlenText};
 use super::opened::{OpenError, Source};
-use crate::io::Context;
+use crate::io::{Context, Directory, External, Outside};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
 /// Opens a zarr directory.
@@ -38,54 +38,59 @@ use crate::tree::{ArrayNode, Data, Group, Node};
 /// The directory is missing, cannot be read, is no zarr group, or its metadata is damaged. An array
 /// that cannot be read is no error: it is [`Data::Unreadable`].
 pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
-    // Before anything is looked at: what is written from here on counts as a change.
-    let now = Moment::now();
-    let (format, root) = store::read(path)?;
-    let (identity, latest) =
-        store::identity(path).map_err(|error| OpenError::system(path, error))?;
-    // What was written meanwhile is not from the future, and counts as a change.
-    let is_from_future = latest > Moment::now();
-    if is_from_future {
+    let system = |error| OpenError::system(path, error);
+    let directory = context.directory(path).map_err(system)?;
+    let (format, root) = store::read(&*directory)?;
+    let found = directory.identify().map_err(system)?;
+    if found.is_from_future {
         log::warn!(
             "{}: some of its files are from the future; changes until then go unnoticed",
             path.display()
         );
     }
-    let opened = if is_from_future { latest } else { now };
-    let store = Store { path: Arc::from(path), format, opened, context };
-    let root = store.group(root, path, "");
-    Ok(Source { path: path.to_owned(), root, identity })
+    let outside = match context.limits().external {
+        External::Refuse => found.outside,
+        External::Follow => Vec::new(),
+    };
+    let store = Store { directory, format, outside, context };
+    let root = store.group(root, "");
+    Ok(Source { path: path.to_owned(), root, identity: found.identity })
 }
 
 /// What all nodes of one store share.
 struct Store<'a> {
-    path: Arc<Path>,
+    directory: Arc<dyn Directory>,
     format: Format,
-    opened: Moment,
+    /// Links that are not followed.
+    outside: Vec<Outside>,
     context: &'a Arc<Context>,
 }
 
 impl Store<'_> {
-    fn group(&self, document: NodeDocument, dir: &Path, element: &str) -> Group {
+    fn group(&self, document: NodeDocument, key: &str) -> Group {
         let children = document.children.into_iter().map(|(name, child)| {
-            let dir = dir.join(&name);
-            let element = format!("{element}/{name}");
+            let key = below(key, &name);
             let node = match child.kind {
-                Kind::Group => Node::Group(self.group(child, &dir, &element)),
-                Kind::Array => Node::Array(self.array(child, &dir, element)),
+                Kind::Group => Node::Group(self.group(child, &key)),
+                Kind::Array => Node::Array(self.array(child, key)),
             };
             (name, node)
         });
         Group { children: children.collect(), attrs: document.attrs }
     }
 
-    fn array(&self, document: NodeDocument, dir: &Path, element: String) -> ArrayNode {
+    fn array(&self, document: NodeDocument, key: String) -> ArrayNode {
+        if let Some(outside) = self.outside.iter().find(|outside| is_at(&outside.key, &key)) {
+            return ArrayNode {
+                attrs: document.attrs,
+                data: Data::Unreadable(outside.to_string()),
+            };
+        }
         let place = Place {
-            store: Arc::clone(&self.path),
-            element,
-            dir: dir.to_owned(),
+            directory: Arc::clone(&self.directory),
+            element: format!("/{key}"),
+            key,
             document: self.format.array_document(),
-            opened: self.opened,
         };
         let data = self.data(&document, place).unwrap_or_else(Data::Unreadable);
         ArrayNode { attrs: document.attrs, data }
@@ -100,7 +105,7 @@ impl Store<'_> {
         if self.format == Format::V2
             && header.shape.len() > 1
             && !document.fields.contains_key("dimension_separator")
-            && place.dir.join("0").is_dir()
+            && self.directory.list(&below(&place.key, "0")).is_ok()
         {
             header.keys.separator = '/';
         }
@@ -122,4 +127,12 @@ impl Store<'_> {
             Element::Record { .. } => Data::Record(Arc::new(values::read_records(chunks)?)),
         })
     }
+}
+
+/// True when a link is above an array, or is one of its files.
+fn is_at(link: &str, array: &str) -> bool {
+    let within = |key: &str, above: &str| {
+        key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(link, array) || within(array, link)
 }

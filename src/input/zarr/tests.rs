@@ -14,7 +14,11 @@ fn write(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
 }
 
 fn open_store(root: &Path) -> Source {
-    open(root, &Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 8 })).unwrap()
+    open(
+        root,
+        &Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 8, ..Limits::default() }),
+    )
+    .unwrap()
 }
 
 fn numbers(source: &Source, path: &str) -> Arc<dyn ArraySource> {

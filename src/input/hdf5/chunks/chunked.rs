@@ -19,7 +19,7 @@ use crate::base::{Dims, ReadError, Region};
 use crate::input::hdf5::elements::{Runs, fill};
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::library::Library;
-use crate::io::{Block, BlockKey};
+use crate::io::{Block, BlockKey, read_vec_at};
 
 /// A chunked dataset.
 pub struct Chunked {
@@ -108,7 +108,7 @@ impl Chunked {
             .try_fold(element_bytes as u64, |product, &dim| product.checked_mul(dim))
             .filter(|&bytes| bytes <= LARGEST_CHUNK_BYTES)
             .ok_or_else(impossible)?;
-        let owner = file.source.context().fresh_id();
+        let owner = file.context.fresh_id();
         let last_end = AtomicU64::new(u64::MAX);
         Ok(Self {
             file,
@@ -148,7 +148,7 @@ impl Chunked {
     fn table(&self) -> Result<Table, ReadError> {
         let key = BlockKey { owner: self.owner, index: TABLE };
         let load = || Table::load(&self.file, self.header, &self.grid, &self.library);
-        Ok(Table::new(self.file.source.context().blocks().get_or_load(key, load)?))
+        Ok(Table::new(self.file.context.blocks().get_or_load(key, load)?))
     }
 
     /// The stored bytes of the chunk that `region` is, when it is a whole one and its filters are
@@ -161,7 +161,7 @@ impl Chunked {
         let Some(number) = self.grid.number_at(region.start()) else { return Ok(None) };
         let Some(chunk) = self.table()?.get(number) else { return Ok(None) };
         let Some(filters) = pipeline.passable(chunk.mask) else { return Ok(None) };
-        let bytes = self.file.source.read_vec_at(chunk.offset, chunk.len_bytes as usize)?;
+        let bytes = read_vec_at(&*self.file.source, chunk.offset, chunk.len_bytes as usize)?;
         Ok(Some(StoredChunk { filters, bytes }))
     }
 
@@ -283,7 +283,7 @@ impl Chunked {
 
     fn read_run(&self, part: &Part, out: &mut [u8]) -> Result<(), ReadError> {
         let (start, len) = part.run.unwrap_or_default();
-        let blocks = self.file.source.context().blocks();
+        let blocks = self.file.context.blocks();
         let Some(chunk) = part.chunk else {
             fill(out, &self.fill);
             return Ok(());
@@ -347,7 +347,7 @@ impl Chunked {
         let mut blocks = vec![None; parts.len()];
         let mut late = Vec::new();
         for (at, part) in parts.iter().enumerate() {
-            if self.file.source.context().blocks().is_loading(self.key(part.index)) {
+            if self.file.context.blocks().is_loading(self.key(part.index)) {
                 late.push(at);
             } else {
                 blocks[at] = load(part)?;
@@ -365,7 +365,7 @@ impl Chunked {
 
     /// A decoded chunk from the cache.
     fn block(&self, index: u64, chunk: Chunk) -> Result<Block, ReadError> {
-        self.file.source.context().blocks().get_or_load(self.key(index), || {
+        self.file.context.blocks().get_or_load(self.key(index), || {
             let mut decoded = vec![0; self.chunk_bytes()];
             self.decode(index, chunk, &mut decoded)?;
             Ok(decoded)
@@ -428,7 +428,7 @@ impl Chunked {
         if is_sequential() {
             return;
         }
-        let blocks = self.file.source.context().blocks();
+        let blocks = self.file.context.blocks();
         for index in last.index + 1..=last.index + READ_AHEAD {
             let Some(chunk) = table.get(index) else { return };
             if !blocks.knows(self.key(index)) {

@@ -100,7 +100,7 @@ impl Table {
         header: u64,
         grid: &Grid,
     ) -> Result<Option<Vec<Chunk>>, ReadError> {
-        chunk_tree(file, header)
+        chunk_tree(file, header)?
             .filter(|tree| tree.key_rank == grid.chunk.len() + 1)
             .map(|tree| tree.chunks(file, grid.num_chunks(), &|origin| grid.place(origin)))
             .transpose()

@@ -5,6 +5,7 @@ use crate::base::ReadError;
 use crate::input::hdf5::cursor::Cursor;
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::BTree;
+use crate::io::read_metadata_vec_at;
 
 /// One stored chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Walk<'_> {
         }
         let at = self.file.base.saturating_add(address);
         let mut head = [0; HEAD_BYTES];
-        source.read_exact_at(at, &mut head)?;
+        source.read_metadata_at(at, &mut head)?;
         let level = head[5];
         if head[..4] != *b"TREE" || head[4] != 1 {
             return Err(self.damaged("has a node without its signature"));
@@ -86,7 +87,7 @@ impl Walk<'_> {
         let count = usize::from(u16::from_le_bytes([head[6], head[7]]));
         let key_bytes = 8 + 8 * self.tree.key_rank;
         let entry_bytes = key_bytes + 8;
-        let entries = source.read_vec_at(at + HEAD_BYTES as u64, count * entry_bytes)?;
+        let entries = read_metadata_vec_at(&**source, at + HEAD_BYTES as u64, count * entry_bytes)?;
         for entry in entries.chunks_exact(entry_bytes) {
             let mut cursor = Cursor(entry);
             let (Some(len), Some(mask)) = (cursor.uint::<4>(), cursor.uint::<4>()) else { break };

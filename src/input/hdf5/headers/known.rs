@@ -1,27 +1,41 @@
-//! What is understood of a header, and why not. Anything unusual is [`Unknown`], never an error: it is
-//! then for the library to say what is wrong, or to read it.
+//! What is understood of a header, and why not. Anything unusual is [`Unknown::Odd`], never an error: it
+//! is then for the library to say what is wrong, or to read it. Only a file that cannot be read, or has
+//! changed, is nothing that the library should try.
 
 use crate::base::ReadError;
 
-/// Why a file is left to the library.
+/// Why a header is not understood.
 #[derive(Debug)]
-pub struct Unknown(pub String);
+pub enum Unknown {
+    /// It has something that only the library knows.
+    Odd(String),
+    /// The file could not be read, or is not the one that was opened.
+    Unread(ReadError),
+}
 
 impl From<&str> for Unknown {
     fn from(why: &str) -> Self {
-        Self(why.to_owned())
+        Self::Odd(why.to_owned())
     }
 }
 
 impl From<ReadError> for Unknown {
     fn from(error: ReadError) -> Self {
-        Self(error.to_string())
+        match error {
+            ReadError::Io { .. } | ReadError::Changed { .. } => Self::Unread(error),
+            ReadError::Corrupt { .. } | ReadError::Unsupported { .. } => {
+                Self::Odd(error.to_string())
+            }
+        }
     }
 }
 
 impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Odd(why) => f.write_str(why),
+            Self::Unread(error) => error.fmt(f),
+        }
     }
 }
 

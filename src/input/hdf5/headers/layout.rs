@@ -1,9 +1,9 @@
 //! The layout message (format specification, IV.A.2.i): where a dataset's elements lie.
 
-use super::known::UNDEFINED;
+use super::known::{UNDEFINED, Unknown};
 use super::objects::{Object, kind};
 use super::pages::Pages;
-use crate::base::Dims;
+use crate::base::{Dims, ReadError};
 use crate::input::hdf5::cursor::Cursor;
 use crate::input::hdf5::file::HdfFile;
 
@@ -75,16 +75,20 @@ fn dims(cursor: &mut Cursor<'_>, rank: u64, width: usize) -> Option<Dims> {
 
 /// The index of the chunks of the dataset whose header lies at `address`; `None` when this module
 /// does not know the header, or the index is no version 1 B-tree. Then the library is asked.
-pub fn chunk_tree(file: &HdfFile, address: u64) -> Option<BTree> {
+///
+/// # Errors
+/// The file could not be read, or has changed.
+pub fn chunk_tree(file: &HdfFile, address: u64) -> Result<Option<BTree>, ReadError> {
     if !file.wide {
-        return None;
+        return Ok(None);
     }
     match Object::read(&mut Pages::new(file), address) {
-        Ok(object) => tree_of(&object),
+        Ok(object) => Ok(tree_of(&object)),
+        Err(Unknown::Unread(error)) => Err(error),
         Err(why) => {
             let path = file.source.path().display();
             log::debug!("{path}: the header at {address} is left to libhdf5: {why}");
-            None
+            Ok(None)
         }
     }
 }

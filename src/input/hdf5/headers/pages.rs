@@ -7,6 +7,7 @@ use lru::LruCache;
 
 use super::known::{Known, Unknown};
 use crate::input::hdf5::file::HdfFile;
+use crate::io::read_metadata_vec_at;
 
 /// Bytes that are read at once.
 const PAGE_BYTES: u64 = 16 << 10;
@@ -73,7 +74,7 @@ impl<'a> Pages<'a> {
             return bytes.map(Cow::Borrowed).ok_or_else(past_end);
         }
         if len >= 4 * PAGE_BYTES {
-            return Ok(Cow::Owned(self.file.source.read_vec_at(at, len as usize)?));
+            return Ok(Cow::Owned(read_metadata_vec_at(&*self.file.source, at, len as usize)?));
         }
         let mut out = Vec::with_capacity(len as usize);
         out.extend_from_slice(self.page(page)?.get(within..).unwrap_or_default());
@@ -97,7 +98,7 @@ impl<'a> Pages<'a> {
         Ok(self.kept.try_get_or_insert(number, || {
             let start = number * PAGE_BYTES;
             let len = source.len().saturating_sub(start).min(PAGE_BYTES);
-            source.read_vec_at(start, len as usize)
+            read_metadata_vec_at(&**source, start, len as usize)
         })?)
     }
 }

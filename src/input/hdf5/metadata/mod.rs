@@ -13,23 +13,30 @@ pub mod library;
 mod limits;
 pub mod native;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::input::hdf5::file::HdfFile;
+use crate::input::hdf5::headers::Unknown;
 use crate::input::hdf5::library::locked;
 use crate::input::hdf5::values::is_endless;
+use crate::input::opened::OpenError;
 use crate::tree::Group;
 
 /// The whole tree of a file; no array data is read.
 ///
 /// # Errors
-/// The file is damaged at its root.
-pub fn root(file: &Arc<HdfFile>) -> Result<Group, String> {
+/// The file is damaged at its root, cannot be read, or has changed.
+pub fn root(file: &Arc<HdfFile>, path: &Path) -> Result<Group, OpenError> {
+    let damaged = |what| OpenError::Damaged { path: path.to_owned(), what };
     native::root(file).or_else(|why| {
-        log::debug!("{}: left to libhdf5: {why}", file.source.path().display());
-        if is_endless(file).map_err(|error| error.to_string())? {
-            return Err("a heap of strings contradicts itself".to_owned());
+        if let Unknown::Unread(error) = why {
+            return Err(OpenError::read(path, error));
         }
-        locked(|| library::root(file))
+        log::debug!("{}: left to libhdf5: {why}", path.display());
+        if is_endless(file).map_err(|error| OpenError::read(path, error))? {
+            return Err(damaged("a heap of strings contradicts itself".to_owned()));
+        }
+        locked(|| library::root(file)).map_err(damaged)
     })
 }

@@ -8,6 +8,7 @@ use lru::LruCache;
 use crate::array::zeroed;
 use crate::base::ReadError;
 use crate::input::hdf5::file::HdfFile;
+use crate::io::Source;
 
 /// Bytes of a variable-length value as stored: length (4), address of the collection (8), number of
 /// the object in it (4).
@@ -43,6 +44,26 @@ struct Window {
     /// Offset in the file.
     at: u64,
     bytes: Vec<u8>,
+    meaning: Meaning,
+}
+
+/// What the text of a heap is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Meaning {
+    /// Values of datasets.
+    #[default]
+    Data,
+    /// Values of attributes, by which a file is recognized.
+    Metadata,
+}
+
+impl Meaning {
+    fn read(self, source: &dyn Source, at: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        match self {
+            Self::Data => source.read_exact_at(at, out),
+            Self::Metadata => source.read_metadata_at(at, out),
+        }
+    }
 }
 
 /// One collection: its bytes, and where each object lies in them.
@@ -68,7 +89,7 @@ pub fn is_endless(file: &HdfFile) -> Result<bool, ReadError> {
     let mut in_collections = 0;
     for start in (0..len).step_by(SEARCHED_BYTES as usize) {
         let size = (SEARCHED_BYTES + SIGNATURE.len() as u64 - 1).min(len - start);
-        let piece = file.source.read_vec_at(start, size as usize)?;
+        let piece = crate::io::read_vec_at(&*file.source, start, size as usize)?;
         for at in memchr::memmem::find_iter(&piece, SIGNATURE) {
             let Some(address) = (start + at as u64).checked_sub(file.base) else { continue };
             // What is no collection, though it begins like one, is met elsewhere if it matters.
@@ -95,9 +116,10 @@ pub enum State {
 }
 
 impl<'a> HeapReader<'a> {
-    pub fn new(file: &'a HdfFile) -> Self {
+    pub fn new(file: &'a HdfFile, meaning: Meaning) -> Self {
         let collections = LruCache::new(KEPT_COLLECTIONS);
-        Self { file, collections, last: None, window: Window::default() }
+        let window = Window { meaning, ..Window::default() };
+        Self { file, collections, last: None, window }
     }
 
     /// The bytes that a record points to; none for the null record.
@@ -192,7 +214,8 @@ impl Window {
             let size = size.clamp(FIRST_READ_BYTES, LARGEST_WINDOW_BYTES).max(len);
             let size = size.min(file.source.len().saturating_sub(at));
             self.bytes.clear();
-            self.bytes = file.source.read_vec_at(at, size as usize)?;
+            self.bytes = zeroed(size, 1)?;
+            self.meaning.read(&*file.source, at, &mut self.bytes)?;
             self.at = at;
         }
         let rest = self.bytes.get((at - self.at) as usize..).unwrap_or_default();
@@ -225,7 +248,7 @@ impl Collection {
             let read = bytes.len();
             let mut whole = zeroed(size, 1)?;
             whole[..read].copy_from_slice(&bytes);
-            file.source.read_exact_at(at + read as u64, &mut whole[read..])?;
+            window.meaning.read(&*file.source, at + read as u64, &mut whole[read..])?;
             bytes = whole;
         }
         bytes.truncate(size as usize);

@@ -13,7 +13,7 @@ mod storage;
 mod text;
 
 pub use fixed::FixedArray;
-pub use heap::{HeapReader, RECORD_BYTES, is_endless};
+pub use heap::{HeapReader, Meaning, RECORD_BYTES, is_endless};
 #[cfg(test)]
 pub use heap::{State, objects};
 pub use storage::{Layout, Storage};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::heap::{HeapReader, RECORD_BYTES, stored_len};
+use super::heap::{HeapReader, Meaning, RECORD_BYTES, stored_len};
 use super::storage::Storage;
 use crate::array::{TextBuf, TextSource};
 use crate::base::{ReadError, Region};
@@ -108,7 +108,7 @@ impl TextSource for VlenText {
     }
 
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
-        let mut heap = HeapReader::new(&self.storage.file);
+        let mut heap = HeapReader::new(&self.storage.file, Meaning::Data);
         let most = FETCH_BYTES / RECORD_BYTES as u64;
         each_fetch(&self.storage.shape, range, most, |first, part| {
             let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];

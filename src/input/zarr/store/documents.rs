@@ -1,15 +1,14 @@
 //! The metadata documents of a store as one tree: from consolidated metadata where there is some
 //! that makes sense, else from the directories.
 
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::attrs;
+use super::place::below;
+use crate::base::ReadError;
 use crate::input::opened::OpenError;
+use crate::io::Directory;
 use crate::tree::Attrs;
 
 /// Version of the zarr format.
@@ -69,32 +68,36 @@ impl NodeDocument {
     }
 }
 
-/// Reads all metadata of the store at `path`.
-pub fn read(path: &Path) -> Result<(Format, NodeDocument), OpenError> {
-    std::fs::read_dir(path).map_err(|error| OpenError::system(path, error))?;
-    let walk = Walk { store: path };
-    if let Some(fields) = walk.document(path, "zarr.json")? {
+/// Reads all metadata of a store.
+pub fn read(store: &dyn Directory) -> Result<(Format, NodeDocument), OpenError> {
+    store.list("").map_err(|error| OpenError::system(store.path(), error))?;
+    let walk = Walk { store };
+    if let Some(fields) = walk.document("", "zarr.json")? {
         let consolidated = fields.get("consolidated_metadata").and_then(consolidated_v3);
-        let mut root = NodeDocument::v3(fields).map_err(|what| walk.damaged(path, &what))?;
+        let mut root = NodeDocument::v3(fields).map_err(|what| walk.damaged("", &what))?;
         walk.require_group(&root)?;
         match consolidated.and_then(|nodes| nest(nodes).ok()) {
             Some(children) => root.children = children,
-            None => root.children = walk.children(Format::V3, path, &mut Vec::new())?,
+            None => root.children = walk.children(Format::V3, "", &mut Vec::new())?,
         }
         return Ok((Format::V3, root));
     }
-    let metadata = walk.document(path, ".zmetadata").unwrap_or_default();
-    if walk.document(path, ".zgroup")?.is_none() && metadata.is_none() {
-        if path.join(".zarray").exists() {
-            return Err(walk.damaged(path, "the root is an array, not a group"));
+    let metadata = match walk.document("", ".zmetadata") {
+        // What is damaged can be done without.
+        Err(OpenError::Damaged { .. }) => None,
+        other => other?,
+    };
+    if walk.document("", ".zgroup")?.is_none() && metadata.is_none() {
+        if walk.document("", ".zarray").is_ok_and(|array| array.is_none()) {
+            return Err(OpenError::NotZarr { path: store.path().to_owned() });
         }
-        return Err(OpenError::NotZarr { path: path.to_owned() });
+        return Err(walk.damaged("", "the root is an array, not a group"));
     }
-    let attributes = walk.document(path, ".zattrs")?.map(Value::Object);
+    let attributes = walk.document("", ".zattrs")?.map(Value::Object);
     let mut root = NodeDocument::group(attrs::attrs(attributes.as_ref()));
     match metadata.as_ref().and_then(consolidated_v2).and_then(|nodes| nest(nodes).ok()) {
         Some(children) => root.children = children,
-        None => root.children = walk.children(Format::V2, path, &mut Vec::new())?,
+        None => root.children = walk.children(Format::V2, "", &mut Vec::new())?,
     }
     Ok((Format::V2, root))
 }
@@ -174,76 +177,66 @@ fn nest(mut nodes: Vec<(String, NodeDocument)>) -> Result<IndexMap<String, NodeD
 
 /// Reads documents from the directories of a store.
 struct Walk<'a> {
-    store: &'a Path,
+    store: &'a dyn Directory,
 }
 
 impl Walk<'_> {
-    fn damaged(&self, dir: &Path, what: &str) -> OpenError {
-        let dir = dir.strip_prefix(self.store).unwrap_or(dir);
-        OpenError::Damaged {
-            path: self.store.to_owned(),
-            what: format!("/{}: {what}", dir.display()),
-        }
+    fn damaged(&self, key: &str, what: &str) -> OpenError {
+        OpenError::Damaged { path: self.store.path().to_owned(), what: format!("/{key}: {what}") }
+    }
+
+    fn system(&self, key: &str, error: std::io::Error) -> OpenError {
+        OpenError::system(&self.store.path().join(key), error)
     }
 
     fn require_group(&self, root: &NodeDocument) -> Result<(), OpenError> {
         match root.kind {
             Kind::Group => Ok(()),
-            Kind::Array => Err(self.damaged(self.store, "the root is an array, not a group")),
+            Kind::Array => Err(self.damaged("", "the root is an array, not a group")),
         }
     }
 
     /// A metadata document, if it exists.
-    fn document(&self, dir: &Path, name: &str) -> Result<Option<Map<String, Value>>, OpenError> {
-        match std::fs::read(dir.join(name)) {
-            Ok(bytes) => match attrs::parse(&bytes) {
-                Ok(document) => Ok(Some(document)),
-                Err(why) => Err(self.damaged(dir, &format!("{name} cannot be parsed: {why}"))),
-            },
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Ok(None)
+    fn document(&self, key: &str, name: &str) -> Result<Option<Map<String, Value>>, OpenError> {
+        let bytes = self.store.read(&below(key, name)).map_err(|error| match error {
+            ReadError::Io { source, .. } => {
+                OpenError::Unreadable { path: self.store.path().join(key).join(name), source }
             }
-            Err(error) => Err(OpenError::system(&dir.join(name), error)),
-        }
+            ReadError::Corrupt { what, .. } => self.damaged(key, &what),
+            other => OpenError::Read(other),
+        })?;
+        bytes
+            .map(|bytes| attrs::parse(&bytes))
+            .transpose()
+            .map_err(|why| self.damaged(key, &format!("{name} cannot be parsed: {why}")))
     }
 
-    /// The nodes in the directory `dir`. What is there besides nodes is passed over, as zarr-python
-    /// does. `trail` holds the directories above, so that a link that leads back ends there.
+    /// The nodes in a directory. What is there besides nodes is passed over, as zarr-python does.
+    /// `trail` holds the directories above, so that a link that leads back ends there.
     fn children(
         &self,
         format: Format,
-        dir: &Path,
+        key: &str,
         trail: &mut Vec<(u64, u64)>,
     ) -> Result<IndexMap<String, NodeDocument>, OpenError> {
-        let system = |error| OpenError::system(dir, error);
-        let metadata = std::fs::metadata(dir).map_err(system)?;
-        let here = (metadata.dev(), metadata.ino());
-        if trail.contains(&here) {
+        let listing = self.store.list(key).map_err(|error| self.system(key, error))?;
+        if trail.contains(&listing.id) {
             return Ok(IndexMap::new());
         }
         if trail.len() >= DEEPEST {
             let what = format!("groups are nested more than {DEEPEST} deep");
-            return Err(self.damaged(dir, &what));
+            return Err(self.damaged(key, &what));
         }
-        trail.push(here);
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(system)? {
-            let entry = entry.map_err(system)?;
-            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            if !is_file && let Ok(name) = entry.file_name().into_string() {
-                names.push(name);
-            }
-        }
+        trail.push(listing.id);
+        let mut names = listing.directories;
         // The order in which zarr-python consolidates.
         names.sort_by_cached_key(|name| (name.to_lowercase(), name.clone()));
         let mut children = IndexMap::new();
         for name in names {
-            let path = dir.join(&name);
-            if let Some(mut node) = self.node(format, &path)? {
+            let key = below(key, &name);
+            if let Some(mut node) = self.node(format, &key)? {
                 if node.kind == Kind::Group {
-                    node.children = self.children(format, &path, trail)?;
+                    node.children = self.children(format, &key, trail)?;
                 }
                 children.insert(name, node);
             }
@@ -252,16 +245,16 @@ impl Walk<'_> {
         Ok(children)
     }
 
-    fn node(&self, format: Format, dir: &Path) -> Result<Option<NodeDocument>, OpenError> {
+    fn node(&self, format: Format, key: &str) -> Result<Option<NodeDocument>, OpenError> {
         if format == Format::V3 {
-            let document = self.document(dir, "zarr.json")?.map(NodeDocument::v3).transpose();
-            return document.map_err(|what| self.damaged(dir, &what));
+            let document = self.document(key, "zarr.json")?.map(NodeDocument::v3).transpose();
+            return document.map_err(|what| self.damaged(key, &what));
         }
-        let array = self.document(dir, ".zarray")?;
-        if array.is_none() && self.document(dir, ".zgroup")?.is_none() {
+        let array = self.document(key, ".zarray")?;
+        if array.is_none() && self.document(key, ".zgroup")?.is_none() {
             return Ok(None);
         }
-        let attributes = self.document(dir, ".zattrs")?.map(Value::Object);
+        let attributes = self.document(key, ".zattrs")?.map(Value::Object);
         let attrs = attrs::attrs(attributes.as_ref());
         Ok(Some(match array {
             Some(fields) => NodeDocument::array(fields, attrs),
@@ -292,7 +285,8 @@ mod tests {
             std::fs::create_dir(&dir).unwrap();
         }
         std::fs::write(dir.join("zarr.json"), group).unwrap();
-        let error = read(store.path()).err().unwrap();
+        let context = crate::io::Context::new(crate::io::Limits::default());
+        let error = read(&*context.directory(store.path()).unwrap()).err().unwrap();
         assert!(error.to_string().contains("nested more than 64 deep"), "{error}");
     }
 }

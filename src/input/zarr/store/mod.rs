@@ -1,16 +1,14 @@
-//! A store on disk: its metadata documents, its files, and what makes it the same store.
+//! A store: its metadata documents and its files.
 //!
-//! Owns the tree of documents (`documents`, with values of attributes in `attrs`), the chunk files of an
-//! array and the watch over them (`place`), and the identity of a whole store (`digest`). Knows nothing
-//! of what the documents of an array mean.
+//! Owns the tree of documents (`documents`, with values of attributes in `attrs`) and where the chunk
+//! files of an array are (`place`). Knows nothing of what the documents of an array mean; files, and
+//! whether they are still the same, are for [`crate::io::Directory`].
 //!
-//! Order of its files: `attrs` and `place`; `documents` and `digest`.
+//! Order of its files: `attrs` and `place`; `documents`.
 
 mod attrs;
-mod digest;
 mod documents;
 mod place;
 
-pub use digest::identity;
 pub use documents::{Format, Kind, NodeDocument, read};
-pub use place::{ChunkFile, Moment, Place};
+pub use place::{Place, below};

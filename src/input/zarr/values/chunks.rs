@@ -8,8 +8,8 @@ use crate::base::{Dims, ReadError};
 use crate::input::zarr::encoding::{
     Body, Checksum, Endian, Header, IndexAt, ShardIndex, json_to_vlen, to_little_endian, zeroed,
 };
-use crate::input::zarr::store::{ChunkFile, Place};
-use crate::io::{Block, BlockKey, Context};
+use crate::input::zarr::store::Place;
+use crate::io::{Block, BlockKey, Context, Source};
 
 /// No compressed chunk may decode to more: it has to be in memory as a whole.
 const MAX_CHUNK_BYTES: u64 = 4 << 30;
@@ -35,7 +35,8 @@ pub struct Chunks {
 /// Where the stored bytes of a chunk are.
 #[derive(Debug)]
 pub struct Stored<'a> {
-    file: ChunkFile<'a>,
+    place: &'a Place,
+    file: Box<dyn Source + 'a>,
     offset: u64,
     pub len: u64,
 }
@@ -43,7 +44,8 @@ pub struct Stored<'a> {
 impl Stored<'_> {
     /// Fills `out` with the stored bytes at `offset` of the chunk.
     pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
-        self.file.read_exact_at(self.offset.saturating_add(offset), out)
+        let read = self.file.read_exact_at(self.offset.saturating_add(offset), out);
+        read.map_err(|error| self.place.within(error))
     }
 }
 
@@ -82,7 +84,7 @@ impl Chunks {
         let len = self.num_elements().saturating_mul(element_bytes);
         if len > MAX_CHUNK_BYTES {
             return Err(ReadError::unsupported(
-                &*self.place.store,
+                self.place.store(),
                 &self.place.element,
                 format!("a chunk of {len} bytes is too large to be decoded in memory"),
             ));
@@ -95,7 +97,12 @@ impl Chunks {
         self.place.verify_document()?;
         let Some(shard) = self.header.shard else {
             let file = self.place.open(&self.header.keys.key(index))?;
-            return Ok(file.map(|file| Stored { len: file.len, file, offset: 0 }));
+            return Ok(file.map(|file| Stored {
+                place: &self.place,
+                len: file.len(),
+                file,
+                offset: 0,
+            }));
         };
         let per_shard = |axis: usize| self.header.file_shape[axis] / self.header.chunk_shape[axis];
         let file_index: Dims =
@@ -112,7 +119,7 @@ impl Chunks {
             number.wrapping_mul(grid_len).wrapping_add(i)
         });
         let key = BlockKey { owner: self.index_owner, index: number };
-        let entries = self.context.blocks().get_or_load(key, || self.read_index(shard, &file))?;
+        let entries = self.context.blocks().get_or_load(key, || self.read_index(shard, &*file))?;
         let at = position as usize * 16;
         let entry = |at: usize| {
             let bytes = entries.get(at..at + 8).and_then(|bytes| bytes.first_chunk());
@@ -120,24 +127,25 @@ impl Chunks {
         };
         match (entry(at), entry(at + 8)) {
             (Some(u64::MAX), Some(u64::MAX)) => Ok(None),
-            (Some(offset), Some(len)) => Ok(Some(Stored { file, offset, len })),
+            (Some(offset), Some(len)) => Ok(Some(Stored { place: &self.place, file, offset, len })),
             _ => Err(self.place.corrupt("the index of a shard is too short")),
         }
     }
 
     /// Reads a shard's index: offset and length of each inner chunk, made little-endian.
-    fn read_index(&self, shard: ShardIndex, file: &ChunkFile<'_>) -> Result<Vec<u8>, ReadError> {
+    fn read_index(&self, shard: ShardIndex, file: &dyn Source) -> Result<Vec<u8>, ReadError> {
         let entries_len = self.header.num_inner_in_shard().saturating_mul(16);
         let stored_len = match shard.checksum {
             Checksum::None => entries_len,
             Checksum::Crc32c => entries_len.saturating_add(4),
         };
-        let Some(end) = file.len.checked_sub(stored_len) else {
-            let what = format!("a shard of {} bytes is too short for its index", file.len);
+        let Some(end) = file.len().checked_sub(stored_len) else {
+            let what = format!("a shard of {} bytes is too short for its index", file.len());
             return Err(self.place.corrupt(what));
         };
         let mut index = vec![0; stored_len as usize];
-        file.read_exact_at(if shard.at == IndexAt::Start { 0 } else { end }, &mut index)?;
+        file.read_exact_at(if shard.at == IndexAt::Start { 0 } else { end }, &mut index)
+            .map_err(|error| self.place.within(error))?;
         let checksum = index.split_off(entries_len as usize);
         if shard.checksum == Checksum::Crc32c
             && crc32c::crc32c(&index).to_le_bytes() != checksum[..]
@@ -159,10 +167,11 @@ impl Chunks {
         use_bytes: impl FnOnce(Option<&[u8]>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let Some(stored) = self.stored(index)? else { return use_bytes(None) };
-        if stored.len > stored.file.len {
+        if stored.len > stored.file.len() {
             return Err(self.place.corrupt(format!(
                 "a chunk of {} bytes is recorded in a file of {}",
-                stored.len, stored.file.len
+                stored.len,
+                stored.file.len()
             )));
         }
         let len = stored.len as usize;

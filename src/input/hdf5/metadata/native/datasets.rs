@@ -53,7 +53,7 @@ pub fn describe(
         Datatype::Unsupported(_) | Datatype::Reference => {
             Ok(dataset.data().unwrap_or_else(Data::Unreadable))
         }
-        _ => dataset.data().map_err(Unknown),
+        _ => dataset.data().map_err(Unknown::Odd),
     }
 }
 
@@ -173,17 +173,22 @@ fn records(dataset: &Dataset<'_>, header: &OwnHeader, heap: &mut HeapReader<'_>)
     expect(header.fill.is_empty(), "records have a fill value")?;
     let (_, len_bytes) = volume(&dataset.shape, *size_bytes)?;
     expect(len_bytes <= record::LARGEST_BYTES as u64, "there are too many records")?;
-    record::check_members(members).map_err(Unknown)?;
-    let layout = dataset.layout(*size_bytes).map_err(Unknown)?;
-    let storage = dataset.storage(*size_bytes, layout).map_err(Unknown)?;
+    record::check_members(members).map_err(Unknown::Odd)?;
+    let layout = dataset.layout(*size_bytes).map_err(Unknown::Odd)?;
+    let storage = dataset.storage(*size_bytes, layout).map_err(Unknown::Odd)?;
     let mut bytes = vec![0; len_bytes as usize];
     storage.read(&Region::whole(&dataset.shape), &mut bytes)?;
     let mut is_endless = false;
+    let unread = std::cell::RefCell::new(None);
     let mut push = |datatype: &Datatype, value: &[u8], out: &mut TextBuf| match datatype {
         Datatype::FixedText { padding, .. } => push_text(out, padding.trim(value)),
         _ => {
             let record = value.first_chunk::<RECORD_BYTES>().ok_or("a reference is short")?;
-            let text = heap.sound_value(record).map_err(|error| error.to_string())?;
+            let text = heap.sound_value(record).map_err(|error| {
+                let why = error.to_string();
+                unread.replace(Some(error));
+                why
+            })?;
             let Some(text) = text else {
                 is_endless = true;
                 return Ok(());
@@ -197,7 +202,8 @@ fn records(dataset: &Dataset<'_>, header: &OwnHeader, heap: &mut HeapReader<'_>)
             Datatype::VlenText => RECORD_BYTES,
             datatype => datatype.memory_bytes(),
         };
-        let field = record::field(member, &bytes, *size_bytes, each, &mut push).map_err(Unknown)?;
+        let field = record::field(member, &bytes, *size_bytes, each, &mut push)
+            .map_err(|why| unread.take().map_or(Unknown::Odd(why), Unknown::from))?;
         fields.push(field);
     }
     if is_endless {

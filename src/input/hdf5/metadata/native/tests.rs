@@ -12,13 +12,13 @@ use crate::input::hdf5::headers::Unknown;
 use crate::input::hdf5::library::{Id, locked};
 use crate::input::hdf5::metadata::library;
 use crate::input::hdf5::values::{State, is_endless, objects};
-use crate::io::{Context, Limits, SourceFile};
+use crate::io::{Context, Limits};
 use crate::tree::{Attr, Group, Node};
 
 fn open(path: &Path) -> Option<Arc<HdfFile>> {
-    let context = Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 4 });
-    let source = SourceFile::open(path, &context).unwrap();
-    HdfFile::new(source, path).ok().map(Arc::new)
+    let context =
+        Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 4, ..Limits::default() });
+    HdfFile::open(path, &context).ok().map(Arc::new)
 }
 
 /// The tree by the library and by ourselves.
@@ -141,7 +141,8 @@ fn a_heap_without_end_is_not_left_to_the_library() {
         let file = ::hdf5::File::append(&path).unwrap();
         file.link_soft("/b", "soft").unwrap();
         file.close().unwrap();
-        let context = Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 4 });
+        let context =
+            Context::new(Limits { cache_bytes: 1 << 20, max_open_files: 4, ..Limits::default() });
         let error = crate::input::hdf5::open(&path, &context).unwrap_err().to_string();
         assert!(error.contains("a heap of strings contradicts itself"), "{error}");
     }

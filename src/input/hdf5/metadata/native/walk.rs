@@ -7,7 +7,7 @@ use super::{attributes, datasets, groups};
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::{Known, Object, Pages, Unknown, expect, kind};
 use crate::input::hdf5::metadata::limits::{DEEPEST, Met};
-use crate::input::hdf5::values::HeapReader;
+use crate::input::hdf5::values::{HeapReader, Meaning};
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group, Node};
 
 pub struct Walk<'a> {
@@ -31,7 +31,7 @@ impl<'a> Walk<'a> {
         Ok(Self {
             file,
             pages,
-            heap: HeapReader::new(file),
+            heap: HeapReader::new(file, Meaning::Metadata),
             superblock,
             ancestors: Vec::new(),
             met: Met::default(),
