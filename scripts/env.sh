@@ -2,6 +2,8 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${ANNCAT_VENV:-$ROOT/.venv}
 PYTHON=$VENV/bin/python
+# The second oracle: the newest anndata.
+VENV_NEXT=${ANNCAT_VENV_NEXT:-$ROOT/.venv-next}
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }

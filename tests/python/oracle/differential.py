@@ -12,9 +12,10 @@ from pathlib import Path
 import anndata as ad
 import h5py
 import numpy as np
+import pandas as pd
 import zarr
 
-from oracle import anncat, compare, intended
+from oracle import anncat, compare, intended, versions
 
 FACES = ("mount", "mount2", "h5ad", "zarr")
 
@@ -68,12 +69,24 @@ def read(path: Path) -> ad.AnnData:
         if adata.raw is None and adata.n_obs == 0 and "raw" in group:
             # anndata 0.12 leaves out the raw of a zarr without observations (not that of an h5ad).
             adata.raw = ad.io.read_elem(group["raw"])
+        if versions.HAS_STR:
+            frames = [v for m in (adata.obsm, adata.varm) for v in m.values() if isinstance(v, pd.DataFrame)]
+            frames += [adata.obs, adata.var, *([] if adata.raw is None else [adata.raw.var])]
+            for frame in frames:
+                _as_text(frame)
         for mapping in (adata.layers, adata.obsm, adata.varm):
             for key, value in mapping.items():
                 if isinstance(getattr(value, "dtype", None), np.dtypes.StringDType):
                     # What an h5ad gives, to which alone numpy adds missing values.
                     mapping[key] = value.astype(object)
         return adata
+
+
+def _as_text(frame: pd.DataFrame) -> None:
+    """Makes text of zarr what text of an h5ad is to pandas 3: of the type `str`."""
+    for at, dtype in enumerate(frame.dtypes):
+        if dtype == object and all(isinstance(v, str) for v in frame.iloc[:, at]):
+            frame.isetitem(at, frame.iloc[:, at].astype("str"))
 
 
 def oracle(paths: list[Path], options: dict) -> intended.Expected:
@@ -124,6 +137,7 @@ def check_face(paths, options, face, directory: Path, expected, *, check_sorted=
                 return Finding(face, "unreadable", f"{type(error).__name__}: {error}"[:1500])
             if expected.error is not None:
                 return Finding(face, "accepted", f"anndata raises {type(expected.error).__name__}: {expected.error}"[:600])
+            versions.as_older_text(actual, set(), decided=True)
             wrong = listed(actual, expected)
             if wrong:
                 return Finding(face, "differs", wrong)

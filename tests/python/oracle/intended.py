@@ -22,6 +22,8 @@ from anndata._core import merge
 from anndata._core.merge import Reindexer
 from scipy import sparse
 
+from oracle import versions
+
 RULES = {
     "own-format": "sparse inputs that all have one format keep it",
     "strings-missing": "a column of strings with missing values is a nullable-string-array",
@@ -81,7 +83,7 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         adatas = [_x_as_layer(a) for a in adatas]
     _formats(out, adatas, options)
     try:
-        with _awkward_mended(out.rules):
+        with _awkward_mended(out.rules), versions.older(out.rules):
             merged = _concat(adatas, arguments, out.rules)
     except Exception as error:  # whatever it is, anncat must fail as well
         merged = _without_refused(adatas, arguments, error, out)
@@ -102,7 +104,9 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         ):
             out.rules.add("text-filled")
             del getattr(merged, name)[key]
+    versions.as_older_text(merged, out.rules, decided=False)
     out.adata = _storable(merged, out.rules)
+    versions.as_older_text(out.adata, out.rules, decided=True)
     return out
 
 
@@ -125,7 +129,7 @@ def _without_refused(adatas, arguments: dict, error: Exception, out: Expected) -
         for copy, (_, key) in itertools.product(copies, refused):
             getattr(copy, mapping).pop(key, None)
         try:
-            with _awkward_mended(out.rules):
+            with _awkward_mended(out.rules), versions.older(out.rules):
                 merged = _concat(copies, arguments, out.rules)
         except Exception:
             continue
