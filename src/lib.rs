@@ -12,6 +12,7 @@ pub mod cli;
 pub mod concat;
 pub mod face;
 pub mod fuse;
+pub mod h5ad;
 pub mod input;
 pub mod io;
 pub mod materialize;

@@ -19,9 +19,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("input", &["base", "array", "tree", "io"]),
     ("anndata", &["base", "array", "tree"]),
     ("concat", &["base", "array", "tree", "io", "anndata"]),
-    ("face", &["base", "array", "tree"]),
+    ("h5ad", &["base", "array", "tree"]),
+    ("face", &["base", "array", "tree", "h5ad"]),
     ("fuse", &["base", "array", "tree", "face"]),
-    ("materialize", &["base", "array", "tree", "face"]),
+    ("materialize", &["base", "array", "tree", "h5ad", "face"]),
     ("recipe", &["base", "tree", "io", "input", "anndata", "concat", "face"]),
 ];
 
@@ -68,8 +69,8 @@ const CIRCLES: &[&[&str]] =
 
 /// Crates that only some places may name.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("hdf5", &["input/hdf5", "materialize/h5ad"]),
-    ("hdf5_sys", &["input/hdf5", "materialize/h5ad"]),
+    ("hdf5", &["input/hdf5", "h5ad"]),
+    ("hdf5_sys", &["input/hdf5", "h5ad"]),
     ("fuser", &["fuse"]),
     ("zarrs", &["input/zarr"]),
     // Every error has a kind, so none is of any kind.

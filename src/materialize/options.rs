@@ -78,26 +78,25 @@ impl Limits {
             Some(elems) => by_memory.min((elems / threads).max(1).saturating_mul(element_bytes)),
         }
     }
+
+    /// The most strings that each worker may read at once.
+    pub(super) fn max_strings(&self) -> u64 {
+        let elems = self.max_loaded_elems.unwrap_or(u64::MAX);
+        (elems / self.threads.get() as u64).max(1)
+    }
 }
 
 /// Asks work to stop. Cheap to clone; a signal handler may hold the flag.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     flag: Arc<AtomicBool>,
-    outer: Option<Arc<AtomicBool>>,
 }
 
 impl Cancel {
     /// Stops on a flag that somebody else sets.
     #[must_use]
     pub const fn on(flag: Arc<AtomicBool>) -> Self {
-        Self { flag, outer: None }
-    }
-
-    /// Stops with this one, and can be stopped without it: for a part of the work.
-    #[must_use]
-    pub(super) fn part(&self) -> Self {
-        Self { flag: Arc::default(), outer: Some(self.flag.clone()) }
+        Self { flag }
     }
 
     /// Asks to stop.
@@ -109,6 +108,5 @@ impl Cancel {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
-            || self.outer.as_ref().is_some_and(|outer| outer.load(Ordering::Relaxed))
     }
 }

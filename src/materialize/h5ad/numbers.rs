@@ -1,14 +1,13 @@
-//! Numbers: contiguous data written straight at its place in the file, or chunks encoded on all
-//! cores and handed to the library.
+//! What is large: contiguous numbers and text written straight at their place in the file, or chunks
+//! encoded on all cores and handed to the library.
 
 use std::fs::File;
 
-use hdf5::Dataset;
-
-use super::raw;
-use super::types::Failed;
 use crate::array::{ArraySource, ChunkFilter, SharedArray};
 use crate::base::{Dims, Progress, ReadError, Region};
+use crate::h5ad::{
+    ChunkWriter, Chunked, Filter, Grid, LayoutError, PlacedNumbers, PlacedText, Storage,
+};
 use crate::materialize::blocks::{Block, Blocks};
 use crate::materialize::codec::{Zlib, lzf, shuffle};
 use crate::materialize::pieces::{set_aside, write_at};
@@ -24,6 +23,20 @@ pub enum Layout {
     Chunked(Chunks),
 }
 
+impl Layout {
+    /// As the file is told.
+    pub fn storage(&self) -> Storage {
+        match self {
+            Self::Contiguous => Storage::Contiguous,
+            Self::Chunked(chunks) => Storage::Chunked(Grid {
+                shape: chunks.shape.clone(),
+                shuffles: chunks.shuffled(),
+                filter: chunks.encoding,
+            }),
+        }
+    }
+}
+
 /// The grid and the filter pipeline of a chunked dataset.
 #[derive(Debug, Clone)]
 pub struct Chunks {
@@ -32,7 +45,7 @@ pub struct Chunks {
     /// Size of the elements that the shuffle filter takes apart, if it is in the pipeline.
     pub shuffle_bytes: Option<usize>,
     /// The last filter.
-    pub encoding: Encoding,
+    pub encoding: Filter,
     /// Whether the source may have chunks that can be copied as they are.
     pub pass_through: bool,
 }
@@ -44,26 +57,14 @@ impl Chunks {
     }
 }
 
-/// The compressing filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// zlib at a level of 0 to 9.
-    Gzip {
-        /// Compression level.
-        level: u8,
-    },
-    /// lzf, as h5py registers it.
-    Lzf,
-}
-
 /// Where a dataset's numbers go.
 pub enum Destination {
     /// At this offset of the file.
     At(u64),
     /// Into the chunks of a dataset.
     Chunks {
-        /// The dataset.
-        dataset: Dataset,
+        /// Takes them.
+        writer: ChunkWriter,
         /// Its grid and filters.
         chunks: Chunks,
     },
@@ -78,6 +79,21 @@ pub struct NumberTask {
     pub parent: usize,
 }
 
+impl NumberTask {
+    /// Contiguous numbers.
+    pub fn placed(numbers: PlacedNumbers) -> Self {
+        let PlacedNumbers { element, source, offset, parent } = numbers;
+        Self { element, source, destination: Destination::At(offset), parent }
+    }
+
+    /// Numbers in chunks, which are those of `layouts` for all arrays.
+    pub fn chunked(chunked: Chunked, layouts: &[Layout]) -> Option<Self> {
+        let Chunked { element, source, writer, parent, index } = chunked;
+        let Layout::Chunked(chunks) = layouts.get(index)?.clone() else { return None };
+        Some(Self { element, source, destination: Destination::Chunks { writer, chunks }, parent })
+    }
+}
+
 /// What all workers share.
 pub struct Writer<'a> {
     /// The output, open for writing beside the library.
@@ -85,7 +101,8 @@ pub struct Writer<'a> {
     pub limits: &'a Limits,
     pub cancel: &'a Cancel,
     pub progress: &'a dyn Progress,
-    pub failed: &'a Failed<'a>,
+    /// Turns the library's refusal into an error.
+    pub failed: &'a (dyn Fn(LayoutError) -> MaterializeError + Sync),
     /// Turns a failed write at an element into an error.
     pub write_failed: &'a (dyn Fn(&str, std::io::Error) -> MaterializeError + Sync),
 }
@@ -99,7 +116,14 @@ pub struct Buffers {
     raw: Vec<u8>,
     shuffled: Vec<u8>,
     encoded: Vec<u8>,
+    references: Vec<u8>,
     zlib: Option<(u8, Zlib)>,
+}
+
+/// What a worker does at a time.
+enum Job<'a> {
+    Numbers(&'a [NumberTask], Block),
+    Text(&'a PlacedText, usize),
 }
 
 /// The first `len` bytes of a buffer that only grows.
@@ -111,30 +135,57 @@ fn at_least(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
 }
 
 impl Writer<'_> {
-    /// Writes all tasks. Arrays of one group that are cut alike go in step on one worker, so that
-    /// what `data` and `indices` of the same rows both need is decoded once, and nobody waits for it.
-    pub fn write(&self, tasks: &[NumberTask]) -> Result<(), MaterializeError> {
+    /// Writes all numbers and texts. Arrays of one group that are cut alike go in step on one worker,
+    /// so that what `data` and `indices` of the same rows both need is decoded once, and nobody waits
+    /// for it.
+    pub fn write(
+        &self,
+        tasks: &[NumberTask],
+        texts: &[PlacedText],
+    ) -> Result<(), MaterializeError> {
         for task in tasks {
             self.set_aside(task)?;
         }
-        let jobs = tasks.chunk_by(|a, b| a.parent == b.parent).flat_map(|siblings| {
+        let numbers = tasks.chunk_by(|a, b| a.parent == b.parent).flat_map(|siblings| {
             let steps = siblings
                 .chunk_by(|a, b| self.is_cut_alike(a, b, siblings))
                 .map(|alike| {
                     let blocks = alike.first().map(|task| self.blocks(task, siblings));
-                    blocks.into_iter().flatten().map(move |block| (alike, block))
+                    blocks.into_iter().flatten().map(move |block| Job::Numbers(alike, block))
                 })
                 .collect();
             interleave(steps)
         });
-        run(jobs, self.limits.threads, self.cancel, Buffers::default, |buffers, (alike, block)| {
-            alike.iter().try_for_each(|task| match &task.destination {
-                Destination::At(offset) => self.write_block(buffers, task, *offset, &block),
-                Destination::Chunks { dataset, chunks } => {
-                    self.write_chunk(buffers, task, dataset, chunks, &block)
-                }
-            })
+        let portions =
+            texts.iter().flat_map(|text| (0..text.num_portions()).map(move |n| Job::Text(text, n)));
+        let jobs = numbers.chain(portions);
+        run(jobs, self.limits.threads, self.cancel, Buffers::default, |buffers, job| match job {
+            Job::Numbers(alike, block) => {
+                alike.iter().try_for_each(|task| match &task.destination {
+                    Destination::At(offset) => self.write_block(buffers, task, *offset, &block),
+                    Destination::Chunks { writer, chunks } => {
+                        self.write_chunk(buffers, task, writer, chunks, &block)
+                    }
+                })
+            }
+            Job::Text(text, portion) => self.write_portion(buffers, text, portion),
         })
+    }
+
+    fn write_portion(
+        &self,
+        buffers: &mut Buffers,
+        text: &PlacedText,
+        portion: usize,
+    ) -> Result<(), MaterializeError> {
+        let (references, heap) = (&mut buffers.references, &mut buffers.raw);
+        text.encode(portion, self.limits.max_strings(), references, heap)
+            .map_err(MaterializeError::read(&text.element))?;
+        write_at(self.file, references, text.references_of(portion).start)
+            .and_then(|()| write_at(self.file, heap, text.heap_of(portion).start))
+            .map_err(|error| (self.write_failed)(&text.element, error))?;
+        self.progress.advance((references.len() + heap.len()) as u64);
+        Ok(())
     }
 
     fn set_aside(&self, task: &NumberTask) -> Result<(), MaterializeError> {
@@ -203,7 +254,7 @@ impl Writer<'_> {
         &self,
         buffers: &mut Buffers,
         task: &NumberTask,
-        dataset: &Dataset,
+        writer: &ChunkWriter,
         chunks: &Chunks,
         block: &Block,
     ) -> Result<(), MaterializeError> {
@@ -223,13 +274,13 @@ impl Writer<'_> {
             None
         };
         let written = match passed {
-            Some((skipped, bytes)) => raw::write_chunk(dataset, start, skipped, &bytes),
+            Some((skipped, bytes)) => writer.write(start, skipped, &bytes),
             None => {
                 let (skipped, bytes) = encode(buffers, full, chunks);
-                raw::write_chunk(dataset, start, skipped, bytes)
+                writer.write(start, skipped, bytes)
             }
         };
-        written.map_err(|error| (self.failed)(&task.element, error))?;
+        written.map_err(self.failed)?;
         self.progress.advance(len as u64);
         Ok(())
     }
@@ -268,21 +319,21 @@ fn encode<'a>(buffers: &'a mut Buffers, len: usize, chunks: &Chunks) -> (u32, &'
         None => (raw, 1),
     };
     let shorter = match chunks.encoding {
-        Encoding::Gzip { level } => {
+        Filter::Gzip { level } => {
             let zlib = match &mut buffers.zlib {
                 Some((of_level, zlib)) if *of_level == level => zlib,
                 other => &mut other.insert((level, Zlib::new(level))).1,
             };
             zlib.compress(plain, &mut buffers.encoded)
         }
-        Encoding::Lzf => lzf(plain, &mut buffers.encoded),
+        Filter::Lzf => lzf(plain, &mut buffers.encoded),
     };
     if shorter { (0, &buffers.encoded) } else { (encode_bit, plain) }
 }
 
 /// What the grid and the filters of each array are to be.
 pub struct LayoutChoice<'a> {
-    pub encoding: Option<Encoding>,
+    pub encoding: Option<Filter>,
     /// Elements of a chunk.
     pub chunk_elements: u64,
     pub limits: &'a Limits,
@@ -329,7 +380,7 @@ impl LayoutChoice<'_> {
     fn layout(
         &self,
         array: &dyn ArraySource,
-        encoding: Encoding,
+        encoding: Filter,
         buffers: &mut Buffers,
     ) -> Result<Layout, ReadError> {
         let (shape, element_bytes) = (array.shape(), array.dtype().size_bytes());
@@ -338,7 +389,7 @@ impl LayoutChoice<'_> {
             return Ok(Layout::Contiguous);
         }
         let kept = match encoding {
-            Encoding::Gzip { level } if level < SMALL_LEVEL => kept_grid(array)?,
+            Filter::Gzip { level } if level < SMALL_LEVEL => kept_grid(array)?,
             _ => None,
         };
         let (chunk_shape, source_shuffles) = match kept {

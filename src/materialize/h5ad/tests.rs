@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hdf5::File;
 use hdf5::types::{TypeDescriptor, VarLenUnicode};
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::array::{
 };
 use crate::base::{DType, ReadError, Region, Silent};
 use crate::materialize::codec::Zlib;
-use crate::tree::{ArrayNode, Attr, Attrs, FieldValues, RecordArray, RecordField};
+use crate::tree::{ArrayNode, Attr, Attrs, Data, FieldValues, Node, RecordArray, RecordField};
 
 fn attrs(pairs: &[(&str, Attr)]) -> Attrs {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()

@@ -5,15 +5,13 @@
 //! answer [`Unknown`] (`known`). What the other messages mean is for
 //! [`metadata`](super::metadata) to say.
 //!
-//! Order of its files: `known` and `checksum`, `pages`, `objects`, `layout`.
+//! Order of its files: `known`, `pages`, `objects`, `layout`.
 
-mod checksum;
 mod known;
 mod layout;
 mod objects;
 mod pages;
 
-pub use checksum::lookup3;
 pub use known::{Known, UNDEFINED, Unknown, expect};
 pub use layout::{BTree, Layout, chunk_tree, layout};
 pub use objects::{ATTRIBUTE_ORDER_TRACKED, Object, kind};

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::checksum::lookup3;
 use super::known::{Known, expect};
 use super::pages::Pages;
+use crate::base::lookup3;
 use crate::input::hdf5::cursor::Cursor;
 
 /// Kinds of messages.

@@ -1,7 +1,8 @@
 //! The superblock (format specification, II.A): where everything begins.
 
+use crate::base::lookup3;
 use crate::input::hdf5::cursor::Cursor;
-use crate::input::hdf5::headers::{Known, Pages, UNDEFINED, expect, lookup3};
+use crate::input::hdf5::headers::{Known, Pages, UNDEFINED, expect};
 
 /// What is needed of it.
 #[derive(Debug, Clone, Copy)]

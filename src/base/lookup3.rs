@@ -1,6 +1,7 @@
-//! The checksum of metadata: Bob Jenkins' `lookup3` (public domain), as HDF5 uses it.
+//! The checksum of metadata in HDF5 files: Bob Jenkins' `lookup3` (public domain).
 
 /// The checksum of `bytes`, with an initial value of zero.
+#[must_use]
 pub fn lookup3(bytes: &[u8]) -> u32 {
     let start = 0xdead_beef_u32.wrapping_add(bytes.len() as u32);
     let (mut a, mut b, mut c) = (start, start, start);

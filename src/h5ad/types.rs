@@ -1,4 +1,4 @@
-//! HDF5 types of elements, attributes typed as anndata types them, and how the library fails.
+//! HDF5 types of elements, and attributes typed as anndata types them.
 
 use std::str::FromStr;
 
@@ -6,15 +6,11 @@ use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescripto
 use hdf5::{Extents, Location};
 
 use crate::base::DType;
-use crate::materialize::MaterializeError;
 use crate::tree::{Attr, Attrs};
-
-/// Turns the library's failure at an element into this layer's.
-pub type Failed<'a> = dyn Fn(&str, hdf5::Error) -> MaterializeError + Sync + 'a;
 
 /// The file type of an element, as h5py writes numpy's: booleans are an enum of FALSE and TRUE,
 /// complex numbers a compound of `r` and `i`.
-pub fn descriptor(dtype: DType) -> TypeDescriptor {
+pub(super) fn descriptor(dtype: DType) -> TypeDescriptor {
     use DType as D;
     use TypeDescriptor as T;
     match dtype {
@@ -50,7 +46,7 @@ fn complex(part: FloatSize) -> TypeDescriptor {
 }
 
 /// An extent as the library takes it: scalar for rank 0.
-pub fn extents(shape: &[u64]) -> Extents {
+pub(super) fn extents(shape: &[u64]) -> Extents {
     if shape.is_empty() {
         return Extents::Scalar;
     }
@@ -59,7 +55,7 @@ pub fn extents(shape: &[u64]) -> Extents {
 }
 
 /// Writes attributes: text as variable-length UTF-8, integers as int64, booleans as enum.
-pub fn write_attrs(location: &Location, attrs: &Attrs) -> hdf5::Result<()> {
+pub(super) fn write_attrs(location: &Location, attrs: &Attrs) -> hdf5::Result<()> {
     for (name, value) in attrs {
         write_attr(location, name, value)?;
     }

@@ -12,7 +12,7 @@ use crate::tree::{FieldValues, RecordArray, RecordField};
 const POINTER_BYTES: usize = size_of::<*const std::ffi::c_char>();
 
 /// Creates the dataset and writes all records.
-pub fn write_records(
+pub(super) fn write_records(
     group: &Group,
     name: &str,
     records: &RecordArray,

@@ -1,0 +1,102 @@
+//! Reads all text once, to know how long it is in the file.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::LayoutError;
+use super::heap::{Measured, PORTION_STRINGS, each_part, heap_bytes, strings_of};
+use crate::array::{SharedText, TextBuf};
+use crate::base::parallel::sequentially;
+
+/// How much may be in flight while text is measured.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Threads that read.
+    pub threads: NonZeroUsize,
+    /// Most strings that one of them reads at once.
+    pub max_strings: u64,
+    /// Asked now and then whether to stop.
+    pub is_cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Measures text arrays. Threads are its own: those that other reads share are left to them.
+pub(super) fn measure(
+    texts: &[(String, SharedText)],
+    bounds: &Bounds<'_>,
+) -> Result<Vec<Measured>, LayoutError> {
+    let num_portions = |text: &SharedText| text.num_elements().div_ceil(PORTION_STRINGS) as usize;
+    let mut first_jobs = Vec::with_capacity(texts.len());
+    let mut num_jobs = 0;
+    for (_, text) in texts {
+        first_jobs.push(num_jobs);
+        num_jobs += num_portions(text);
+    }
+    let sizes: Vec<AtomicU64> = (0..num_jobs).map(|_| AtomicU64::new(0)).collect();
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let failure = Mutex::new(None);
+    let worker = || {
+        let mut strings = TextBuf::new();
+        while !stop.load(Ordering::Relaxed) {
+            let job = next.fetch_add(1, Ordering::Relaxed);
+            let Some(size) = sizes.get(job) else { return };
+            // Texts without strings have no job: the last that begins here is the one.
+            let text = first_jobs.partition_point(|&first| first <= job) - 1;
+            let (element, source) = &texts[text];
+            match measure_portion(element, source, job - first_jobs[text], &mut strings, bounds) {
+                Ok(bytes) => size.store(bytes, Ordering::Relaxed),
+                Err(error) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        // One thread is quicker for a few portions than starting others.
+        for _ in 1..bounds.threads.get().min(num_jobs / 2) {
+            scope.spawn(|| sequentially(worker));
+        }
+        sequentially(worker);
+    });
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let of_text = |(&first, (_, text)): (&usize, &(String, SharedText))| {
+        let sizes = &sizes[first..first + num_portions(text)];
+        Measured::new(text.clone(), sizes.iter().map(|size| size.load(Ordering::Relaxed)))
+    };
+    Ok(first_jobs.iter().zip(texts).map(of_text).collect())
+}
+
+/// Bytes of the heap of a portion.
+fn measure_portion(
+    element: &str,
+    source: &SharedText,
+    portion: usize,
+    strings: &mut TextBuf,
+    bounds: &Bounds<'_>,
+) -> Result<u64, LayoutError> {
+    let mut lengths = Vec::new();
+    each_part(strings_of(portion, source.num_elements()), bounds.max_strings, |part| {
+        if (bounds.is_cancelled)() {
+            return Err(LayoutError::Cancelled);
+        }
+        strings.clear();
+        source.read_range(part, strings).map_err(LayoutError::read(element))?;
+        if memchr::memchr(0, strings.joined().as_bytes()).is_some() {
+            return Err(LayoutError::nul(element));
+        }
+        if strings.iter().any(|text| u32::try_from(text.len()).is_err()) {
+            return Err(LayoutError::Unrepresentable {
+                element: element.to_owned(),
+                why: "a string of 4 GiB or more, which HDF5 cannot store\n  hint: write a .zarr"
+                    .into(),
+            });
+        }
+        lengths.extend(strings.iter().map(str::len));
+        Ok(())
+    })?;
+    Ok(heap_bytes(lengths.into_iter()))
+}
