@@ -5,6 +5,10 @@
 //! length is known without reading an input wherever the format allows it.
 
 mod block;
+#[cfg(test)]
+mod contract;
+pub mod h5ad;
+mod made;
 pub mod zarr;
 
 use std::ops::Range;
@@ -59,6 +63,10 @@ pub trait Face: Send + Sync {
     /// The top of the tree: a directory, or the only file.
     fn root(&self) -> EntryId;
 
+    /// The entry of the top, as a listing of it would give it: without the length of a file that is not
+    /// known yet. Costs nothing.
+    fn known_root(&self) -> Entry;
+
     /// How many numbers are in use: every id lies in `1..=num_entries()`.
     fn num_entries(&self) -> u64;
 
@@ -93,6 +101,12 @@ pub trait Face: Send + Sync {
     /// when it is not known.
     fn decoded_with(&self, _file: EntryId, _at: u64) -> Option<Range<u64>> {
         None
+    }
+
+    /// True while it would take long to answer [`Face::entry`], so that whoever has other requests
+    /// to answer has it done elsewhere. False by default.
+    fn takes_long(&self, _file: EntryId) -> bool {
+        false
     }
 
     /// True when reading a file is no more than copying what an input holds, so that whoever keeps
@@ -135,6 +149,11 @@ impl Fault for FaceError {
             Self::Name { path, .. } | Self::Unpresentable { path, .. } => Some(or_root(path)),
         }
     }
+}
+
+/// How many of `wanted` bytes there are from `at` on.
+fn left(len_bytes: u64, at: u64, wanted: usize) -> usize {
+    len_bytes.saturating_sub(at).min(wanted as u64) as usize
 }
 
 fn or_root(path: &str) -> &str {

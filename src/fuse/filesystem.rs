@@ -30,13 +30,20 @@ const MOST_IN_BACKGROUND: u16 = 64;
 
 /// The exported faces as a file system.
 pub struct FaceFs {
-    inodes: Arc<Inodes>,
-    attr: Template,
+    entries: Entries,
     page_cache: PageCache,
     surroundings: Option<Surroundings>,
 }
 
+/// What there is to say of names and attributes.
+#[derive(Clone)]
+struct Entries {
+    inodes: Arc<Inodes>,
+    attr: Template,
+}
+
 /// What all attributes have in common.
+#[derive(Clone, Copy)]
 struct Template {
     uid: u32,
     gid: u32,
@@ -53,12 +60,59 @@ impl FaceFs {
     ) -> Self {
         // SAFETY: both calls only return numbers of this process and cannot fail.
         let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-        Self { inodes, attr: Template { uid, gid, modified }, page_cache, surroundings }
+        let entries = Entries { inodes, attr: Template { uid, gid, modified } };
+        Self { entries, page_cache, surroundings }
+    }
+
+    /// How a file is read when it was opened by a request of its own.
+    fn open_flags(&self, inode: u64) -> Result<FopenFlags, Refusal> {
+        let as_is = match self.entries.inodes.target(inode)? {
+            Target::Top => false,
+            Target::Entry(placed, id) => placed.face.is_stored_as_is(id),
+        };
+        let reading =
+            if as_is { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::FOPEN_KEEP_CACHE };
+        Ok(reading | FopenFlags::FOPEN_NOFLUSH)
+    }
+}
+
+/// Answers a request that takes long on a thread of its own: those of the session have others to
+/// answer meanwhile.
+fn answer_elsewhere(answer: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name("slow".to_owned()).spawn(answer) {
+        // The reply went with the closure, and tells the reader an error as it is dropped.
+        log::error!("cannot start a thread: {error}");
+    }
+}
+
+impl Entries {
+    /// Whether the attributes of an inode take long to find out.
+    fn takes_long(&self, inode: u64) -> bool {
+        matches!(
+            self.inodes.target(inode),
+            Ok(Target::Entry(placed, id)) if placed.face.takes_long(id)
+        )
+    }
+
+    /// Whether looking up a name takes long. Only whole faces do.
+    fn lookup_takes_long(&self, parent: u64, name: &OsStr) -> bool {
+        parent == TOP
+            && self.export(name).is_some_and(|placed| placed.face.takes_long(placed.face.root()))
+    }
+
+    fn export(&self, name: &OsStr) -> Option<&Placed> {
+        self.inodes.exports.iter().find(|export| *export.name == *name)
+    }
+
+    fn top(&self) -> FileAttr {
+        let is_directory =
+            |placed: &&Placed| matches!(placed.face.known_root().kind, EntryKind::Directory { .. });
+        self.attr.directory(TOP, self.inodes.exports.iter().filter(is_directory).count() as u64)
     }
 
     fn getattr(&self, inode: u64) -> Result<FileAttr, Refusal> {
         match self.inodes.target(inode)? {
-            Target::Top => Ok(self.attr.directory(TOP, self.inodes.exports.len() as u64)),
+            Target::Top => Ok(self.top()),
             Target::Entry(placed, id) => {
                 let entry = placed.face.entry(id)?.ok_or(Refusal::Absent)?;
                 Ok(self.attr.of(placed, entry))
@@ -71,12 +125,7 @@ impl FaceFs {
         let name = name.to_str().ok_or(Refusal::Absent)?;
         match self.inodes.target(parent)? {
             Target::Top => {
-                let placed = self
-                    .inodes
-                    .exports
-                    .iter()
-                    .find(|export| export.name == name)
-                    .ok_or(Refusal::Absent)?;
+                let placed = self.export(name.as_ref()).ok_or(Refusal::Absent)?;
                 self.getattr(placed.inode(placed.face.root()))
             }
             Target::Entry(placed, dir) => {
@@ -84,17 +133,6 @@ impl FaceFs {
                 Ok(self.attr.of(placed, entry))
             }
         }
-    }
-
-    /// How a file is read when it was opened by a request of its own.
-    fn open_flags(&self, inode: u64) -> Result<FopenFlags, Refusal> {
-        let as_is = match self.inodes.target(inode)? {
-            Target::Top => false,
-            Target::Entry(placed, id) => placed.face.is_stored_as_is(id),
-        };
-        let reading =
-            if as_is { FopenFlags::FOPEN_DIRECT_IO } else { FopenFlags::FOPEN_KEEP_CACHE };
-        Ok(reading | FopenFlags::FOPEN_NOFLUSH)
     }
 
     /// Gives the entries of a directory from an offset on, until `add` is full. `add` gets the next
@@ -118,8 +156,9 @@ impl FaceFs {
         match target {
             Target::Top => {
                 for (n, placed) in self.inodes.exports.iter().enumerate().skip(from as usize) {
-                    let attr = self.getattr(placed.inode(placed.face.root()))?;
-                    if add(n as u64 + 3, &placed.name, attr, FOREVER) {
+                    let entry = placed.face.known_root();
+                    let attr = self.attr.of(placed, entry);
+                    if add(n as u64 + 3, &placed.name, attr, holds(entry)) {
                         break;
                     }
                 }
@@ -128,17 +167,21 @@ impl FaceFs {
                 let listed = placed.face.list(dir, from).ok_or(Refusal::Wrong(Errno::ENOTDIR))?;
                 for (n, listed) in (from..).zip(listed) {
                     let attr = self.attr.of(placed, listed.entry);
-                    let holds = match listed.entry.kind {
-                        EntryKind::File { len_bytes: None } => Duration::ZERO,
-                        _ => FOREVER,
-                    };
-                    if add(n + 3, &listed.name, attr, holds) {
+                    if add(n + 3, &listed.name, attr, holds(listed.entry)) {
                         break;
                     }
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// How long the attributes of an entry hold that a listing gave.
+fn holds(entry: Entry) -> Duration {
+    match entry.kind {
+        EntryKind::File { len_bytes: None } => Duration::ZERO,
+        _ => FOREVER,
     }
 }
 
@@ -213,14 +256,23 @@ impl Filesystem for FaceFs {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        match guard("lookup", parent.0, || self.lookup(parent.0, name)) {
-            Ok(attr) => reply.entry(&FOREVER, &attr, Generation(0)),
-            Err(errno) if errno.code() == libc::ENOENT => {
-                // Inode 0 tells the kernel to remember that there is no such name.
-                let attr = self.attr.file(0, 0);
-                reply.entry(&FOREVER, &attr, Generation(0));
+        let (entries, slow) = (&self.entries, self.entries.lookup_takes_long(parent.0, name));
+        let answer = move |entries: &Entries, name: &OsStr, reply: ReplyEntry| {
+            match guard("lookup", parent.0, || entries.lookup(parent.0, name)) {
+                Ok(attr) => reply.entry(&FOREVER, &attr, Generation(0)),
+                Err(errno) if errno.code() == libc::ENOENT => {
+                    // Inode 0 tells the kernel to remember that there is no such name.
+                    let attr = entries.attr.file(0, 0);
+                    reply.entry(&FOREVER, &attr, Generation(0));
+                }
+                Err(errno) => reply.error(errno),
             }
-            Err(errno) => reply.error(errno),
+        };
+        if slow {
+            let (entries, name) = (entries.clone(), name.to_owned());
+            answer_elsewhere(move || answer(&entries, &name, reply));
+        } else {
+            answer(entries, name, reply);
         }
     }
 
@@ -231,9 +283,18 @@ impl Filesystem for FaceFs {
         _handle: Option<FileHandle>,
         reply: ReplyAttr,
     ) {
-        match guard("getattr", inode.0, || self.getattr(inode.0)) {
-            Ok(attr) => reply.attr(&FOREVER, &attr),
-            Err(errno) => reply.error(errno),
+        let answer =
+            move |entries: &Entries, reply: ReplyAttr| match guard("getattr", inode.0, || {
+                entries.getattr(inode.0)
+            }) {
+                Ok(attr) => reply.attr(&FOREVER, &attr),
+                Err(errno) => reply.error(errno),
+            };
+        if self.entries.takes_long(inode.0) {
+            let entries = self.entries.clone();
+            answer_elsewhere(move || answer(&entries, reply));
+        } else {
+            answer(&self.entries, reply);
         }
     }
 
@@ -273,7 +334,7 @@ impl Filesystem for FaceFs {
             let out = &mut buffer[..size];
             let surroundings = self.surroundings.as_ref();
             let reading = surroundings.map(|around| around.reading(inode.0, offset, size));
-            let read = guard("read", inode.0, || self.inodes.read_at(inode.0, offset, out));
+            let read = guard("read", inode.0, || self.entries.inodes.read_at(inode.0, offset, out));
             match read {
                 Ok(len) => reply.data(&buffer[..len]),
                 Err(errno) => reply.error(errno),
@@ -297,7 +358,7 @@ impl Filesystem for FaceFs {
         mut reply: ReplyDirectory,
     ) {
         let listed = guard("readdir", inode.0, || {
-            self.list(inode.0, offset, |next, name, attr, _| {
+            self.entries.list(inode.0, offset, |next, name, attr, _| {
                 reply.add(attr.ino, next, attr.kind, name)
             })
         });
@@ -316,7 +377,7 @@ impl Filesystem for FaceFs {
         mut reply: ReplyDirectoryPlus,
     ) {
         let listed = guard("readdirplus", inode.0, || {
-            self.list(inode.0, offset, |next, name, attr, holds| {
+            self.entries.list(inode.0, offset, |next, name, attr, holds| {
                 reply.add(attr.ino, next, name, &holds, &attr, Generation(0))
             })
         });
@@ -327,16 +388,11 @@ impl Filesystem for FaceFs {
     }
 
     fn statfs(&self, _request: &Request, _inode: INodeNo, reply: ReplyStatfs) {
-        let bytes = self
-            .inodes
-            .exports
-            .iter()
-            .fold(0u64, |sum, export| sum.saturating_add(export.face.total_bytes()));
-        let files = self
-            .inodes
-            .exports
-            .iter()
-            .fold(TOP, |sum, export| sum.saturating_add(export.face.num_entries()));
+        let exports = &self.entries.inodes.exports;
+        let bytes =
+            exports.iter().fold(0u64, |sum, export| sum.saturating_add(export.face.total_bytes()));
+        let files =
+            exports.iter().fold(TOP, |sum, export| sum.saturating_add(export.face.num_entries()));
         let blocks = bytes.div_ceil(u64::from(BLOCK_BYTES));
         reply.statfs(blocks, 0, 0, files, 0, BLOCK_BYTES, 255, BLOCK_BYTES);
     }

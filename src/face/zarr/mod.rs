@@ -24,7 +24,7 @@ use crate::array::{SharedArray, SharedText};
 use crate::base::{Dims, ReadError};
 use crate::tree::Group;
 
-use super::{Block, Entry, EntryId, EntryKind, Face, FaceError, Listed};
+use super::{Block, Entry, EntryId, EntryKind, Face, FaceError, Listed, left};
 
 pub use geometry::Geometry;
 pub use shard::encode_index;
@@ -383,6 +383,10 @@ impl Face for ZarrFace {
         EntryId(1)
     }
 
+    fn known_root(&self) -> Entry {
+        self.known_entry(0, Place::Node)
+    }
+
     fn num_entries(&self) -> u64 {
         self.num_entries
     }
@@ -458,11 +462,6 @@ impl Face for ZarrFace {
             _ => false,
         }
     }
-}
-
-/// How many of `wanted` bytes there are from `at` on.
-fn left(len_bytes: u64, at: u64, wanted: usize) -> usize {
-    len_bytes.saturating_sub(at).min(wanted as u64) as usize
 }
 
 fn copy(bytes: &[u8], at: u64, out: &mut [u8]) -> usize {

@@ -1,5 +1,4 @@
-//! Contract of the zarr face: listing and lookup agree, any range of a file equals the same slice of
-//! it, and the `zarrs` crate reads back what was put in.
+//! The zarr face: the contract of faces, and that the `zarrs` crate reads back what was put in.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -10,64 +9,10 @@ use zarrs::array::{Array, ArrayBytes};
 use zarrs::filesystem::FilesystemStore;
 
 use super::*;
-use crate::array::{ArraySource, MemoryArray, MemoryText, TextBuf, read_all};
+use crate::array::{ArraySource, read_all};
 use crate::base::{DType, Region};
-use crate::tree::{ArrayNode, Attr, Attrs, Data, FieldValues, Node, RecordArray, RecordField};
-
-fn node(data: impl Into<Data>) -> Node {
-    let attrs = Attrs::from_iter([("encoding-type".to_owned(), Attr::Str("array".to_owned()))]);
-    Node::Array(ArrayNode { attrs, data: data.into() })
-}
-
-fn numbers(dtype: DType, shape: &[u64]) -> SharedArray {
-    let len = shape.iter().product::<u64>() as usize * dtype.size_bytes();
-    let top = if dtype == DType::Bool { 2 } else { 251 };
-    MemoryArray::shared(dtype, shape, (0..len).map(|i| (i % top) as u8).collect::<Vec<u8>>())
-}
-
-fn strings(num: usize) -> TextBuf {
-    let mut text = TextBuf::new();
-    for i in 0..num {
-        text.push(&["", "é", "plain", "\u{1F9EC}x"][i % 4].repeat(i % 3));
-    }
-    text
-}
-
-fn tree() -> Group {
-    let mut root = Group::default();
-    root.attrs.insert("encoding-type".to_owned(), Attr::Str("anndata".to_owned()));
-    for (i, dtype) in DType::ALL.into_iter().enumerate() {
-        let shape: &[u64] = [&[13][..], &[5, 7], &[3, 4, 5], &[]][i % 4];
-        root.insert(&format!("layers/{dtype}"), node(numbers(dtype, shape))).unwrap();
-    }
-    root.insert("X/data", node(numbers(DType::F32, &[1000]))).unwrap();
-    root.insert("obs/empty", node(numbers(DType::F32, &[0]))).unwrap();
-    root.insert("obs/_index", node(MemoryText::line(strings(57)))).unwrap();
-    root.insert("obs/odd ÿ [key]", node(MemoryText::line(strings(1)))).unwrap();
-    root.insert("uns/none", node(Data::Null)).unwrap();
-    root.insert("uns/word", node(Data::Text(Arc::new(MemoryText::new(&[], strings(1)))))).unwrap();
-    root.insert("uns/words", node(Data::Text(Arc::new(MemoryText::new(&[5, 3], strings(15))))))
-        .unwrap();
-    root.insert("uns/records", node(Data::Record(Arc::new(records())))).unwrap();
-    root
-}
-
-fn records() -> RecordArray {
-    let bytes = [1.5f32, 2.5].iter().flat_map(|x| x.to_le_bytes()).collect();
-    let mut names = TextBuf::new();
-    names.push("a");
-    names.push("bé");
-    let field = |name: &str, values| RecordField {
-        name: name.to_owned(),
-        inner_shape: Dims::new(),
-        values,
-    };
-    let fields = vec![
-        field("names", FieldValues::Text(names)),
-        field("scores", FieldValues::Fixed { dtype: DType::F32, bytes }),
-    ];
-    RecordArray { shape: smallvec::smallvec![2], fields }
-}
+use crate::face::contract::{self, len, node, numbers, tree, walk};
+use crate::tree::{Attr, Data, Node};
 
 fn options() -> Vec<ZarrOptions> {
     let small =
@@ -85,67 +30,10 @@ fn options() -> Vec<ZarrOptions> {
     .to_vec()
 }
 
-fn walk(face: &ZarrFace, dir: EntryId, path: &str, visit: &mut dyn FnMut(&str, Entry)) {
-    for (n, listed) in face.list(dir, 0).unwrap().enumerate() {
-        let found = face.lookup(dir, &listed.name).unwrap().unwrap();
-        assert_eq!(found.id, listed.entry.id, "{path}/{}", listed.name);
-        assert_eq!(Some(found), face.entry(found.id).unwrap());
-        assert_eq!(face.list(dir, n as u64).unwrap().next().unwrap().name, listed.name);
-        let path = format!("{path}/{}", listed.name);
-        visit(&path, found);
-        if let EntryKind::Directory { num_subdirectories } = found.kind {
-            let subdirectories = face
-                .list(found.id, 0)
-                .unwrap()
-                .filter(|below| matches!(below.entry.kind, EntryKind::Directory { .. }));
-            assert_eq!(subdirectories.count() as u64, num_subdirectories, "{path}");
-            walk(face, found.id, &path, visit);
-        }
-    }
-}
-
-fn len(entry: Entry) -> Option<u64> {
-    match entry.kind {
-        EntryKind::Directory { .. } => None,
-        EntryKind::File { len_bytes } => Some(len_bytes.unwrap()),
-    }
-}
-
 #[test]
-fn every_id_is_listed_once_and_looked_up() {
+fn the_contract_holds() {
     for options in options() {
-        let face = ZarrFace::new(&tree(), &options).unwrap();
-        let mut seen = vec![face.root()];
-        walk(&face, face.root(), "", &mut |_, entry| seen.push(entry.id));
-        seen.sort();
-        let all: Vec<EntryId> = (1..=face.num_entries()).map(EntryId).collect();
-        assert_eq!(seen, all, "{options:?}");
-        assert_eq!(face.entry(EntryId(0)).unwrap(), None);
-        assert_eq!(face.entry(EntryId(face.num_entries() + 1)).unwrap(), None);
-        for absent in ["", "c/0", "zarr.jso", "X ", "x"] {
-            assert_eq!(face.lookup(face.root(), absent).unwrap(), None);
-        }
-    }
-}
-
-#[test]
-fn any_range_equals_the_same_slice_of_the_file() {
-    for options in options() {
-        let face = ZarrFace::new(&tree(), &options).unwrap();
-        walk(&face, face.root(), "", &mut |path, entry| {
-            let Some(len) = len(entry) else { return };
-            let mut whole = vec![0xAA; len as usize + 3];
-            assert_eq!(face.read_at(entry.id, 0, &mut whole).unwrap() as u64, len, "{path}");
-            whole.truncate(len as usize);
-            for (at, wanted) in (0..len + 5).step_by(7).flat_map(|at| [(at, 1), (at, 5), (at, 64)])
-            {
-                let mut part = vec![0x55; wanted];
-                let got = face.read_at(entry.id, at, &mut part).unwrap();
-                let end = (at as usize + wanted).min(whole.len());
-                let expected = whole.get(at as usize..end).unwrap_or(&[]);
-                assert_eq!(&part[..got], expected, "{path} at {at}");
-            }
-        });
+        contract::check(&ZarrFace::new(&tree(), &options).unwrap(), &mut |_, _| {});
     }
 }
 
