@@ -9,74 +9,10 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::time::{Duration, Instant};
 
-use common::{anncat, can_mount, data, run, stderr};
-
-/// An empty directory, and an end of what may be mounted on it.
-struct Mountpoint {
-    dir: tempfile::TempDir,
-}
-
-impl Mountpoint {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn store(&self) -> PathBuf {
-        self.path().join("merged.zarr")
-    }
-
-    fn mount(&self, args: &[&str], inputs: &[&str]) -> Output {
-        anncat()
-            .arg("mount")
-            .args(args)
-            .args(inputs.iter().map(|name| data(name)))
-            .arg(self.path())
-            .output()
-            .unwrap()
-    }
-
-    fn is_mounted(&self) -> bool {
-        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        table.contains(self.path().to_str().unwrap())
-    }
-
-    /// Waits until the mount is gone.
-    fn wait_until_gone(&self) {
-        let begin = Instant::now();
-        while self.is_mounted() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "still mounted");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The process that serves this mount.
-    fn server(&self) -> i32 {
-        let wanted = self.path().to_str().unwrap().as_bytes();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
-            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            if command.split(|&byte| byte == 0).any(|argument| argument == wanted) {
-                return pid;
-            }
-        }
-        panic!("nobody serves the mount");
-    }
-}
-
-impl Drop for Mountpoint {
-    fn drop(&mut self) {
-        if self.is_mounted() {
-            run(&[Path::new("unmount"), self.path()]);
-        }
-    }
-}
+use common::mountpoint::Mountpoint;
+use common::{anncat, can_mount, data, run, stderr, success};
 
 /// Waits until a process has ended, or is a zombie that nobody has waited for.
 fn wait_until_ended(process: i32) {
@@ -86,10 +22,6 @@ fn wait_until_ended(process: i32) {
         assert!(begin.elapsed() < Duration::from_secs(20), "it still runs");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-fn success(output: &Output) {
-    assert!(output.status.success(), "{}", stderr(output));
 }
 
 fn files(dir: &Path, out: &mut Vec<PathBuf>) {

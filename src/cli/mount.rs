@@ -19,12 +19,14 @@ use super::talk::MergeAnswer;
 use super::words::quoted;
 use super::{Failure, RecipeArgs, Result, Talk, load, usage};
 use crate::base::Kind;
+use crate::face::h5ad::H5adFace;
 use crate::face::zarr::ZarrFace;
 use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
 use crate::recipe::{Limits, Recipe};
 
-/// Name of the store in the mountpoint.
+/// Names of the store and of the file in the mountpoint.
 const STORE: &str = "merged.zarr";
+const FILE: &str = "merged.h5ad";
 /// What is said of a mountpoint that is none.
 const LAST: &str = "the last argument is the mountpoint, an empty directory";
 /// What is said of a log that is none.
@@ -32,11 +34,12 @@ const CANNOT_LOG: &str = "cannot open the log";
 /// How long readers may finish after a signal.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Present many AnnData files as one zarr store
+/// Present many AnnData files as one zarr store and one .h5ad file
 ///
-/// MOUNTPOINT/merged.zarr is the concatenation of all inputs. It takes no space: what is read of it
-/// is computed from the inputs at that moment. The command returns when the store can be read, and
-/// leaves a process that serves it in the background until `anncat unmount MOUNTPOINT`.
+/// MOUNTPOINT/merged.zarr is the concatenation of all inputs, and merged.h5ad beside it the same as an
+/// HDF5 file. They take no space: what is read of them is computed from the inputs at that moment.
+/// The command returns when the store can be read, and leaves a process that serves both in the
+/// background until `anncat unmount MOUNTPOINT`.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "anncat mount [OPTIONS] INPUT... MOUNTPOINT",
@@ -74,6 +77,9 @@ struct ServingArgs {
     /// not fit in memory twice
     #[arg(long, value_enum, default_value = "all", value_name = "WHAT")]
     page_cache: PageCacheArg,
+    /// Leave merged.h5ad out, and show merged.zarr alone
+    #[arg(long)]
+    no_h5ad: bool,
     /// Let other users read the mount, too
     #[arg(long)]
     allow_other: bool,
@@ -122,7 +128,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         mountpoint.canonicalize().doing_at(Kind::Mountpoint, mountpoint, "cannot be used")?;
     if args.serving.foreground {
         let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
-        talk.say(ready_line(&mountpoint));
+        talk.say(ready_line(&mountpoint, &args.serving));
         served.tell(talk)?;
         return finish(served.mounted);
     }
@@ -131,7 +137,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         Side::Parent(waiter) => {
             match waiter.wait().doing(Kind::System, "cannot wait for the mount")? {
                 Outcome::Ready => {
-                    talk.say(ready_line(&mountpoint));
+                    talk.say(ready_line(&mountpoint, &args.serving));
                     Ok(ExitCode::SUCCESS)
                 }
                 Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
@@ -162,6 +168,8 @@ struct Served {
 struct MountAnswer {
     mountpoint: String,
     store: String,
+    /// None with `--no-h5ad`.
+    file: Option<String>,
     #[serde(flatten)]
     merge: MergeAnswer,
 }
@@ -173,9 +181,10 @@ impl Served {
     }
 }
 
-fn ready_line(mountpoint: &Path) -> String {
+fn ready_line(mountpoint: &Path, args: &ServingArgs) -> String {
     let shown = mountpoint.display();
-    format!("mounted: {shown}/{STORE}\nunmount: anncat unmount {}", quoted(mountpoint))
+    let and_file = if args.no_h5ad { String::new() } else { format!(" and {FILE}") };
+    format!("mounted: {shown}/{STORE}{and_file}\nunmount: anncat unmount {}", quoted(mountpoint))
 }
 
 /// Loads the inputs and mounts their concatenation.
@@ -194,6 +203,7 @@ fn serve(
     let answer = MountAnswer {
         mountpoint: mountpoint.display().to_string(),
         store: mountpoint.join(STORE).display().to_string(),
+        file: (!args.no_h5ad).then(|| mountpoint.join(FILE).display().to_string()),
         merge: MergeAnswer {
             shape: merged.report.shape,
             inputs: merged.identities.len(),
@@ -202,9 +212,12 @@ fn serve(
         },
     };
     let modified = merged.modified.unwrap_or_else(SystemTime::now);
-    drop(merged);
+    let mut exports = vec![Export { name: STORE.to_owned(), face: Arc::new(face) }];
+    if !args.no_h5ad {
+        let face = Arc::new(H5adFace::new(merged.root));
+        exports.push(Export { name: FILE.to_owned(), face });
+    }
     release_memory();
-    let exports = vec![Export { name: STORE.to_owned(), face: Arc::new(face) }];
     let mut mount_options = MountOptions { modified, ..MountOptions::default() };
     if let Some(threads) = args.threads {
         mount_options.threads = threads.into();

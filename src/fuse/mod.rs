@@ -11,6 +11,8 @@ mod inodes;
 pub mod mounts;
 pub mod session;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -9,14 +9,16 @@ use hdf5::plist::file_access::FileAccessBuilder;
 use hdf5::types::TypeDescriptor;
 use hdf5::{Dataset, Extents, File, Group};
 
+use super::error::LayoutError;
 use super::heap::{Measured, PlacedText, REFERENCE_BYTES, SMALLEST_COLLECTION_BYTES};
 use super::measure::{Bounds, measure};
 use super::patch::Patch;
+use super::placed::{Filter, Layout, PlacedNumbers, Storage};
 use super::raw::{ChunkWriter, header_address};
 use super::record::write_records;
 use super::text::write_text;
 use super::types::{descriptor, extents, write_attrs};
-use super::{Filter, Layout, LayoutError, PlacedNumbers, Storage};
+
 use crate::array::{SharedArray, SharedText};
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group as TreeGroup, Node};
 
@@ -60,7 +62,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Lays `tree` out in a new file at `path`. `storage` says how each numeric array, in the order of
+    /// Lays `tree` out in the file at `path`, which is emptied if it is there. `storage` says how each numeric array, in the order of
     /// [`numeric_arrays`], is stored; those that it does not reach are contiguous. Of the arrays only
     /// text is read.
     ///
@@ -72,7 +74,8 @@ impl Draft {
         storage: Vec<Storage>,
         bounds: &Bounds<'_>,
     ) -> Result<Self, LayoutError> {
-        let beside = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let mut options = fs::OpenOptions::new();
+        let beside = options.read(true).write(true).create(true).truncate(true).open(path)?;
         let create = || create(path, FileAccessBuilder::sec2);
         Self::begin(beside, &create, tree, storage, bounds)
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::LayoutError;
+use super::error::LayoutError;
 use super::heap::{Measured, PORTION_STRINGS, each_part, heap_bytes, strings_of};
 use crate::array::{SharedText, TextBuf};
 use crate::base::parallel::sequentially;

@@ -8,7 +8,7 @@ use hdf5_sys::h5o::{H5O_INFO_BASIC, H5O_info2_t, H5Oget_info3};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::H5S_ALL;
 
-use super::LayoutError;
+use super::error::LayoutError;
 
 /// Writes all elements of a dataset from memory laid out as `memory_type`.
 ///

@@ -5,7 +5,8 @@ use std::ffi::c_char;
 use hdf5::types::TypeDescriptor;
 use hdf5::{Dataset, Datatype};
 
-use super::{LayoutError, raw};
+use super::error::LayoutError;
+use super::raw;
 use crate::array::{TextBuf, TextSource};
 use crate::base::ReadError;
 

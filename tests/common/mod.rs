@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod mountpoint;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -25,6 +27,11 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
 /// What was printed on stderr.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Fails with what was printed unless all went well.
+pub fn success(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
 }
 
 /// False when mounts are not to be tested, as `ANNCAT_SKIP_FUSE=1` says; fails when they cannot be.
