@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("io", &["sync", "blocks", "clock", "files", "identity", "source", "context", "local"]),
-    ("input", &["opened", "inflate", "hdf5", "zarr"]),
+    ("input", &["meant", "opened", "group", "inflate", "hdf5", "zarr"]),
     (
         "input/hdf5",
         &[
@@ -48,7 +48,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("input/zarr", &["store", "encoding", "values"]),
     (
         "recipe",
-        &["error", "fingerprint", "identity", "relocate", "what", "document", "plan_file", "open"],
+        &[
+            "error",
+            "fingerprint",
+            "identity",
+            "place",
+            "relocate",
+            "what",
+            "document",
+            "plan_file",
+            "notices",
+            "open",
+        ],
     ),
     ("concat/sparse", &["planned", "stored", "served", "prepared", "merge"]),
 ];

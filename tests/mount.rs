@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -238,6 +239,78 @@ fn the_foreground_ends_with_a_signal() {
     assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGTERM) }, 0);
     assert!(child.wait().unwrap().success());
     assert!(!mountpoint.is_mounted());
+}
+
+/// What Ctrl-C sends must be seen by the shell, or a loop goes on with the next mount.
+#[test]
+fn an_interrupt_ends_the_foreground_by_its_signal() {
+    if !can_mount() {
+        return;
+    }
+    let mountpoint = Mountpoint::new();
+    let mut child = anncat()
+        .args(["mount", "--foreground"])
+        .args([data(TWO[0]), mountpoint.path().to_owned()])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !mountpoint.store().exists() {
+        assert_eq!(child.try_wait().unwrap(), None);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // SAFETY: sends a signal to the child of this test.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGINT));
+    assert!(!mountpoint.is_mounted());
+}
+
+#[test]
+fn several_are_unmounted_also_by_their_stores() {
+    if !can_mount() {
+        return;
+    }
+    let (one, two, none) = (Mountpoint::new(), Mountpoint::new(), Mountpoint::new());
+    success(&one.mount(&[], &TWO));
+    success(&two.mount(&[], &TWO));
+    let args = [Path::new("unmount"), none.path(), &one.store(), two.path(), Path::new("/none")];
+    let output = run(&args);
+    // What can be taken away is, and what cannot is told.
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!one.is_mounted() && !two.is_mounted());
+    let told = stderr(&output);
+    assert!(told.contains(none.path().to_str().unwrap()) && told.contains("also: /none"), "{told}");
+    success(&one.mount(&[], &TWO));
+    success(&run(&[Path::new("unmount"), &one.store()]));
+    assert!(!one.is_mounted());
+}
+
+#[test]
+fn the_log_tells_when_a_mount_began_and_ended() {
+    if !can_mount() {
+        return;
+    }
+    let (mountpoint, state) = (Mountpoint::new(), tempfile::tempdir().unwrap());
+    let mount = || {
+        let mut command = anncat();
+        command.arg("mount").args([data(TWO[0]), mountpoint.path().to_owned()]);
+        command.env("XDG_STATE_HOME", state.path()).output().unwrap()
+    };
+    // The second mount at a place has a log of its own.
+    for _ in 0..2 {
+        let output = mount();
+        success(&output);
+        let told = stderr(&output);
+        let log = told.lines().find_map(|line| line.strip_prefix("log: ")).expect(&told);
+        assert!(Path::new(log).starts_with(state.path()), "{log}");
+        let server = mountpoint.server();
+        success(&run(&[Path::new("unmount"), mountpoint.path()]));
+        wait_until_ended(server);
+        let text = fs::read_to_string(log).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].contains("merged.zarr in process"), "{text}");
+        assert!(lines[1].ends_with("is gone, the process ends"), "{text}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::{DecodeError, Place};
 use super::frame::describe;
-use super::{AnnData, Elem, Frame, Mapping, Raw, element, legacy, names};
+use super::{AnnData, Elem, Frame, Mapping, Raw, attrs, element, legacy, names};
 use crate::array::{ReshapedText, TextBuf, UnitAxis};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
@@ -21,7 +21,9 @@ use crate::tree::{ArrayNode, Data, Group, Node};
 /// The first element that contradicts itself, its encoding, or the other elements.
 pub fn decode(root: &Group, file: &Path) -> Result<AnnData, DecodeError> {
     let at = Place::root(root, file);
-    let Some(obs_node) = root.children.get("obs") else {
+    let says_otherwise = !matches!(attrs::encoding(&root.attrs), "" | "anndata");
+    let is_other = says_otherwise || holds_modalities(root);
+    let Some(obs_node) = root.children.get("obs").filter(|_| !is_other) else {
         return Err(not_anndata(root, file));
     };
     let x = match root.children.get("X") {
@@ -66,17 +68,66 @@ pub fn decode(root: &Group, file: &Path) -> Result<AnnData, DecodeError> {
     Ok(adata)
 }
 
+/// Whether a root is that of a MuData, whose first versions do not say so.
+fn holds_modalities(root: &Group) -> bool {
+    let has_groups = matches!(root.children.get("mod"), Some(Node::Group(group))
+        if group.children.values().any(|node| matches!(node, Node::Group(_))));
+    has_groups && !root.children.contains_key("X")
+}
+
+/// What a root that is no AnnData is, as far as it shows.
 fn not_anndata(root: &Group, file: &Path) -> DecodeError {
     let has = |name| root.children.contains_key(name);
-    let what = if has("mod") {
-        "it holds several modalities, as MuData writes them\n  hint: write the one you want with \
-         mdata[\"name\"].write_h5ad(...)"
+    let groups = |name: &str| -> Vec<String> {
+        let Some(Node::Group(group)) = root.children.get(name) else { return Vec::new() };
+        let groups = group.children.iter().filter(|(_, node)| matches!(node, Node::Group(_)));
+        groups.map(|(key, _)| format!("{}::{name}/{key}", file.display())).collect()
+    };
+    let (modalities, tables) = (groups("mod"), groups("tables"));
+    let encoding = attrs::encoding(&root.attrs);
+    let what = if encoding == "MuData" || holds_modalities(root) {
+        format!(
+            "it is a MuData with several modalities\n  hint: name the one that is meant: {}",
+            or_other(&modalities)
+        )
+    } else if !tables.is_empty() || root.attrs.contains_key("spatialdata_attrs") {
+        format!(
+            "it is a SpatialData store\n  hint: name the table that is meant: {}",
+            or_other(&tables)
+        )
+    } else if !matches!(encoding, "" | "anndata") {
+        format!(
+            "it says that it holds {encoding:?}\n  hint: if an AnnData is in it, name its group: {}::GROUP",
+            file.display()
+        )
     } else if has("matrix") {
         "it looks like a loom or 10x file\n  hint: convert it with scanpy (read_loom, read_10x_h5)"
+            .to_owned()
     } else {
-        "it has no `obs`"
+        "it has no `obs`".to_owned()
     };
-    DecodeError::NotAnnData { file: file.to_path_buf(), what: what.to_owned() }
+    DecodeError::NotAnnData { file: file.to_path_buf(), what }
+}
+
+/// Some names, or that there are none.
+fn or_other(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    match names {
+        [] => "it holds none".to_owned(),
+        names => {
+            let more = if names.len() > SHOWN { ", ..." } else { "" };
+            format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
+        }
+    }
+}
+
+/// Keys of the root that are no part of an AnnData, and that nobody reads.
+#[must_use]
+pub fn unknown_parts(root: &Group) -> Vec<String> {
+    const PARTS: [&str; 10] =
+        ["X", "obs", "var", "layers", "obsm", "varm", "obsp", "varp", "uns", "raw"];
+    let is_unknown = |key: &&String| !PARTS.contains(&key.as_str()) && !key.starts_with("raw.");
+    root.children.keys().filter(is_unknown).map(|key| format!("/{key}")).collect()
 }
 
 /// `obs`, `var` or `raw/var`, with an index of strings. Where the file says nothing, as many rows as
@@ -228,6 +279,13 @@ fn align(
                 }
                 Elem::Awkward(array) => std::slice::from_ref(&array.len),
                 Elem::Record(records) => &records.shape,
+                Elem::Dict(inner) => {
+                    let inner = inner.keys().next().map_or("", String::as_str);
+                    return Err(at.fail(format!(
+                        "expected an array, found a dict; a name with a slash in it \
+                         (\"{key}/{inner}\") makes one\n  hint: rename the element in the file"
+                    )));
+                }
                 other => {
                     let found = describe(other);
                     return Err(at.fail(format!("expected an array, found {found}")));

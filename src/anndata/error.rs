@@ -18,7 +18,7 @@ pub enum DecodeError {
         what: String,
     },
     /// An element contradicts itself or its encoding.
-    #[error("{file}: {element}: {what}", file = file.display())]
+    #[error("{file}: {element}: {what}{}", drop_hint(element), file = file.display())]
     Element {
         /// The file.
         file: PathBuf,
@@ -28,7 +28,7 @@ pub enum DecodeError {
         what: String,
     },
     /// An element that may be sound, of a kind that this program does not read.
-    #[error("{file}: {element}: {what}", file = file.display())]
+    #[error("{file}: {element}: {what}{}", drop_hint(element), file = file.display())]
     Unread {
         /// The file.
         file: PathBuf,
@@ -40,8 +40,8 @@ pub enum DecodeError {
     /// An element says it is of an encoding that this program does not know.
     #[error(
         "{file}: {element}: unknown encoding {encoding:?}, version {version:?}\n  hint: rewrite \
-         the file with a released version of anndata, or remove the element",
-        file = file.display()
+         the file with a released version of anndata, or remove the element{}",
+        drop_hint(element), file = file.display()
     )]
     UnknownEncoding {
         /// The file.
@@ -56,6 +56,28 @@ pub enum DecodeError {
     /// Something small that had to be read could not be.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// How an element is left out, where it can be. `element` is its path, or that of a part of it.
+#[must_use]
+pub fn drop_hint(element: &str) -> String {
+    let path = element.trim_start_matches('/');
+    let names: Vec<&str> = path.split('/').collect();
+    let pattern = match names.as_slice() {
+        [""] | ["obs" | "var"] | ["obs" | "var", "_index" | "index"] => return String::new(),
+        ["raw", "var" | "varm", name, ..] => format!("raw/{}/{}", names[1], escaped(name)),
+        ["raw", ..] => "raw".to_owned(),
+        [old, ..] if old.starts_with("raw.") => "raw".to_owned(),
+        ["X", ..] => "X".to_owned(),
+        [name] => escaped(name),
+        [part, name, ..] => format!("{}/{}", escaped(part), escaped(name)),
+        [] => return String::new(),
+    };
+    format!("\n  hint: --drop '{pattern}' leaves it out")
+}
+
+fn escaped(name: &str) -> String {
+    glob::Pattern::escape(name)
 }
 
 impl Fault for DecodeError {

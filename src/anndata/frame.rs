@@ -18,16 +18,25 @@ pub(super) fn looks_like(group: &Group) -> bool {
     group.attrs.contains_key("_index") && group.attrs.contains_key("column-order")
 }
 
+/// Whether a group is a table.
+pub(super) fn is_frame(group: &Group) -> bool {
+    match attrs::encoding(&group.attrs) {
+        "" => looks_like(group),
+        encoding => encoding == "dataframe",
+    }
+}
+
+/// The key of a table's index, where there is one.
+pub(super) fn index_key(group: &Group) -> Option<&str> {
+    attrs::text(&group.attrs, "_index")
+        .or_else(|| [UNNAMED, "index"].into_iter().find(|key| group.children.contains_key(*key)))
+}
+
 /// Decodes a table. Columns come in the order of `column-order`; keys may hold slashes, which are
 /// groups to both formats.
 pub(super) fn decode(group: &Group, at: &Place<'_>) -> Result<Frame, DecodeError> {
-    let index_key = match attrs::text(&group.attrs, "_index") {
-        Some(key) => key,
-        None => [UNNAMED, "index"]
-            .into_iter()
-            .find(|key| group.children.contains_key(*key))
-            .ok_or_else(|| at.fail("a table needs the attribute `_index`, the key of its index"))?,
-    };
+    let index_key = index_key(group)
+        .ok_or_else(|| at.fail("a table needs the attribute `_index`, the key of its index"))?;
     let order = match attrs::setting_texts(group, "column-order")? {
         Some(order) => order,
         None => group

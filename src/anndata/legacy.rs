@@ -43,11 +43,13 @@ pub(super) fn mapping(records: &RecordArray, at: &Place<'_>) -> Result<Mapping, 
         .collect()
 }
 
+/// Keys of the index in a table that is stored as a dict.
+pub(super) const INDEX_KEYS: [&str; 4] = ["obs_names", "row_names", "var_names", "col_names"];
+
 /// A table stored as a dict of columns (`_gen_dataframe_mapping`).
 pub(super) fn frame_of_dict(mut columns: Mapping, at: &Place<'_>) -> Result<Frame, DecodeError> {
-    let index = ["obs_names", "row_names", "var_names", "col_names"]
-        .into_iter()
-        .find_map(|key| columns.shift_remove(key).map(|index| (key, index)));
+    let index =
+        INDEX_KEYS.into_iter().find_map(|key| columns.shift_remove(key).map(|index| (key, index)));
     let first = index.as_ref().map(|(_, index)| index).or_else(|| columns.values().next());
     let len = first.and_then(|elem| match elem {
         Elem::Dense(array) => array.shape().first().copied(),

@@ -92,6 +92,18 @@ impl ReadError {
         self
     }
 
+    /// The same error, said of a file, unless it names one already.
+    #[must_use]
+    pub fn of_file(mut self, path: &Path) -> Self {
+        if let Self::Io { file, .. } | Self::Corrupt { file, .. } | Self::Unsupported { file, .. } =
+            &mut self
+            && file.as_os_str().is_empty()
+        {
+            path.clone_into(file);
+        }
+        self
+    }
+
     /// Bytes of a kind that is not read.
     pub fn unsupported(
         file: impl Into<PathBuf>,

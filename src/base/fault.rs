@@ -16,7 +16,7 @@ pub enum Kind {
     Usage,
     /// An input is not there.
     InputMissing,
-    /// The system does not let an input be read.
+    /// An input cannot be read, as the system says, or a list of inputs is none.
     InputUnreadable,
     /// An input is something else than an AnnData.
     NotAnndata,

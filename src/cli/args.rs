@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::inputs::InputArgs;
 use super::{Result, usage};
-use crate::anndata::SparseFormat;
+use crate::anndata::{Selection, SparseFormat};
 use crate::concat;
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
 use crate::recipe::{Limits, Recipe, plan_file};
@@ -18,6 +18,8 @@ use crate::recipe::{Limits, Recipe, plan_file};
 pub struct RecipeArgs {
     #[command(flatten)]
     pub(super) inputs: InputArgs,
+    #[command(flatten)]
+    pub(super) elements: ElementArgs,
     #[command(flatten)]
     pub(super) concat: ConcatArgs,
     #[command(flatten)]
@@ -35,6 +37,8 @@ impl RecipeArgs {
         let Some(plan) = &self.inputs.plan else {
             return Ok(Recipe {
                 inputs: self.inputs.resolve(named, self.concat.keys.as_deref())?,
+                selection: Selection::new(&self.elements.drop, &self.elements.keep)
+                    .map_err(|error| usage(error.to_string()))?,
                 options: self.concat.options(),
                 layout: self.store.over(ZarrOptions::default())?,
             });
@@ -66,6 +70,19 @@ impl RecipeArgs {
     pub const fn limits(&self) -> Limits {
         Limits { memory_bytes: self.resources.memory }
     }
+}
+
+/// Which elements of each input count.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Elements")]
+pub struct ElementArgs {
+    /// Leave out elements of each input before anything of them is read: obs/batch*, obsm/X_umap,
+    /// uns, raw, layers/counts; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub drop: Vec<String>,
+    /// Keep only elements that such a pattern matches, and the names of both axes
+    #[arg(long, value_name = "PATTERN")]
+    pub keep: Vec<String>,
 }
 
 /// How a zarr store is laid out.

@@ -53,6 +53,18 @@ impl Failure {
         Said { kind, sentence, file: Some(file) }.into()
     }
 
+    /// Several failures as one: the first, with the others.
+    pub fn of_several(failures: Vec<Self>) -> Option<Self> {
+        let mut failures = failures.into_iter();
+        let mut first = failures.next()?;
+        for other in failures {
+            let line = other.sentence.lines().next().unwrap_or_default().to_owned();
+            first.sentence += &format!("\n  also: {line}");
+            first.report.others.push(*other.report);
+        }
+        Some(first)
+    }
+
     /// What kind of failure this is.
     pub const fn kind(&self) -> Kind {
         self.report.kind

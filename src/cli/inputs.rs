@@ -13,7 +13,7 @@ use super::failure::Doing;
 use super::words::counted;
 use super::{Failure, Result, usage};
 use crate::base::Kind;
-use crate::recipe::{Input, Relocation};
+use crate::recipe::{Input, Place, Relocation};
 
 /// Where else inputs are named.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +25,7 @@ pub struct InputArgs {
     pub from: Option<PathBuf>,
     /// Take inputs, concatenation and layout from a plan that `anncat inspect --save` wrote, and
     /// fail if an input is not what it was then
-    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["from", "ConcatArgs"])]
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["from", "ElementArgs", "ConcatArgs"])]
     pub plan: Option<PathBuf>,
     /// Look for inputs of the plan that lie in OLD in NEW instead; may be given several times
     #[arg(long, value_name = "OLD=NEW", requires = "plan")]
@@ -40,14 +40,16 @@ impl InputArgs {
     pub fn resolve(&self, named: &[OsString], keys: Option<&[String]>) -> Result<Vec<Input>> {
         let mut specs: Vec<Spec> = named.iter().map(|text| Spec::parse(text)).collect();
         if let Some(list) = &self.from {
-            specs.extend(lines(&read_list(list)?).map(Spec::parse));
+            let text = read_list(list)?;
+            refuse_table(&text, list)?;
+            specs.extend(lines(&text).map(Spec::parse));
         }
         if specs.is_empty() {
             return Err(usage(
                 "there are no inputs\n  hint: name at least one .h5ad file or .zarr directory",
             ));
         }
-        for Spec { path, .. } in &specs {
+        for Spec { place: Place { path, .. }, .. } in &specs {
             if path.as_os_str().is_empty() {
                 return Err(usage("an input has a key but no path\n  hint: write KEY=PATH"));
             }
@@ -59,14 +61,14 @@ impl InputArgs {
             }
         }
         let inputs = assign_keys(specs, keys)?;
-        let mut seen: HashMap<&str, &Path> = HashMap::with_capacity(inputs.len());
+        let mut seen: HashMap<&str, &Input> = HashMap::with_capacity(inputs.len());
         for input in &inputs {
-            if let Some(first) = seen.insert(&input.key, &input.path) {
+            if let Some(first) = seen.insert(&input.key, input) {
                 return Err(usage(format!(
                     "the key {:?} stands for both {} and {}\n  hint: give every input its own key",
                     input.key,
-                    first.display(),
-                    input.path.display()
+                    first.place.shown().display(),
+                    input.place.shown().display()
                 )));
             }
         }
@@ -97,7 +99,7 @@ impl InputArgs {
 
 /// Whether a word of the command line names an input that is there.
 pub fn is_input(text: &OsStr) -> bool {
-    Spec::parse(text).path.exists()
+    Spec::parse(text).place.path.exists()
 }
 
 fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<Input>> {
@@ -116,7 +118,7 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<Input>> 
         return Ok(specs
             .into_iter()
             .zip(keys)
-            .map(|(spec, key)| Input::new(key, spec.path))
+            .map(|(spec, key)| Input::new(key, spec.place))
             .collect());
     }
     if num_keyed != 0 && num_keyed != specs.len() {
@@ -129,14 +131,14 @@ fn assign_keys(specs: Vec<Spec>, keys: Option<&[String]>) -> Result<Vec<Input>> 
         .into_iter()
         .enumerate()
         // anndata.concat numbers inputs without keys.
-        .map(|(n, spec)| Input::new(spec.key.unwrap_or_else(|| n.to_string()), spec.path))
+        .map(|(n, spec)| Input::new(spec.key.unwrap_or_else(|| n.to_string()), spec.place))
         .collect())
 }
 
-/// `PATH` or `KEY=PATH`.
+/// `PLACE` or `KEY=PLACE`.
 struct Spec {
     key: Option<String>,
-    path: PathBuf,
+    place: Place,
 }
 
 impl Spec {
@@ -145,11 +147,12 @@ impl Spec {
         let bytes = text.as_bytes();
         let equals = bytes.iter().position(|&byte| byte == b'=');
         let split = equals.map(|at| (&bytes[..at], OsStr::from_bytes(&bytes[at + 1..])));
+        let whole = Place::parse(text);
         match split.and_then(|(key, path)| Some((std::str::from_utf8(key).ok()?, path))) {
-            Some((key, path)) if !key.is_empty() && !Path::new(text).exists() => {
-                Self { key: Some(key.to_owned()), path: path.into() }
+            Some((key, place)) if !key.is_empty() && !whole.path.exists() => {
+                Self { key: Some(key.to_owned()), place: Place::parse(place) }
             }
-            _ => Self { key: None, path: text.into() },
+            _ => Self { key: None, place: whole },
         }
     }
 }
@@ -169,9 +172,34 @@ fn read_list(list: &Path) -> Result<Vec<u8>> {
     if text.contains(&0) {
         let what = "this is no list of inputs\n  hint: --from takes a text file with one path a line; \
                     an input itself is named without --from";
-        return Err(Failure::at(Kind::Usage, name, what));
+        return Err(Failure::at(Kind::InputUnreadable, name, what));
     }
     Ok(text)
+}
+
+/// Refuses a table with several columns, which spreadsheets write, as a list of inputs.
+fn refuse_table(text: &[u8], list: &Path) -> Result<()> {
+    for separator in [',', '\t', ';'] {
+        let is_row = |line: &&OsStr| {
+            line.as_bytes().contains(&(separator as u8)) && !Spec::parse(line).place.path.exists()
+        };
+        // A header alone may be an odd name; a list of nothing but rows is a table.
+        if lines(text).count() > 1 && lines(text).all(|line| is_row(&line)) {
+            let first = lines(text).next().unwrap_or_default();
+            let shown = if separator == '\t' { "\\t".to_owned() } else { separator.to_string() };
+            return Err(Failure::at(
+                Kind::InputUnreadable,
+                list,
+                format_args!(
+                    "this is a table ({}), and a list of inputs has a PATH or KEY=PATH a line\n  \
+                     hint: awk -F '{shown}' 'NR > 1 {{print $1 \"=\" $2}}' {} | anncat ... --from -",
+                    first.display(),
+                    list.display()
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// One input a line; empty lines and lines that begin with `#` are left out.
@@ -198,7 +226,7 @@ mod tests {
             .map_err(|failure| failure.to_string())?;
         Ok(inputs
             .into_iter()
-            .map(|input| (input.key, input.path.to_string_lossy().into_owned()))
+            .map(|input| (input.key, input.place.shown().to_string_lossy().into_owned()))
             .collect())
     }
 

@@ -23,6 +23,8 @@ static FILE: OnceLock<PathBuf> = OnceLock::new();
 pub fn start(talk: Talk) {
     let env = env_logger::Env::new().filter_or("ANNCAT_LOG", talk.log_filter());
     env_logger::Builder::from_env(env)
+        // When a mount began and ended is told in its log, whatever else is asked for.
+        .filter_module("anncat::cli::mount", log::LevelFilter::Info)
         .format(|out, record| {
             let level = match record.level() {
                 log::Level::Warn => "warning",

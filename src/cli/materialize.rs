@@ -4,25 +4,22 @@ use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
 use serde::Serialize;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::failure::Doing;
 use super::inputs::is_input;
 use super::talk::MergeAnswer;
 use super::words::quoted;
-use super::{Failure, RecipeArgs, Result, Talk, load, parse_count, usage};
+use super::{Counted, Failure, RecipeArgs, Result, Talk, load, parse_count, signals, usage};
 use crate::base::Kind;
 use crate::face::zarr::ZarrOptions;
 use crate::materialize::{
-    Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, leftovers,
-    zarr,
+    Cancel, Durability, Existing, Leftover, Limits, OutputRules, TargetKind, Writer, check_target,
+    h5ad, leftovers, remove_leftover, zarr,
 };
 
 /// Write many AnnData files into one real file
@@ -104,7 +101,7 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let recipe = args.recipe.recipe(&args.paths)?;
     let rules = OutputRules {
         existing: if args.output.force { Existing::Replace } else { Existing::Refuse },
-        inputs: recipe.inputs.iter().map(|input| input.path.clone()).collect(),
+        inputs: recipe.inputs.iter().map(|input| input.path().to_owned()).collect(),
         durability: if args.output.sync { Durability::Synced } else { Durability::Cached },
     };
     let output = output(args, out, recipe.layout, rules.clone())?;
@@ -113,26 +110,20 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
         Output::Zarr(_) => TargetKind::Directory,
     };
     check_target(out, kind, &rules)?;
-    for left in leftovers(out) {
-        talk.note(format_args!(
-            "{} is left of a run that was killed, or belongs to one that still writes\n  \
-             hint: remove it if nothing writes there",
-            left.display()
-        ));
-    }
+    clear_leftovers(out, talk);
     let started = Instant::now();
     let merged = load::load(&recipe, args.recipe.limits(), talk)?;
-    let cancel = cancel_on_signals().doing(Kind::System, "cannot catch signals")?;
-    let progress = talk.progress();
+    let cancel = signals::cancel().doing(Kind::System, "cannot catch signals")?;
+    let (writing, progress) = (Instant::now(), Counted::new(talk.progress()));
     let left_out: Vec<String> = match output {
         Output::H5ad(options) => {
             let options = h5ad::H5adOptions { cancel, ..options };
-            h5ad::write(&merged.root, out, &options, &*progress)?;
+            h5ad::write(&merged.root, out, &options, &progress)?;
             Vec::new()
         }
         Output::Zarr(options) => {
             let options = zarr::ZarrWriteOptions { cancel, ..options };
-            let left_out = zarr::write(&merged.root, out, &options, &*progress)?;
+            let left_out = zarr::write(&merged.root, out, &options, &progress)?;
             left_out.iter().map(ToString::to_string).collect()
         }
     };
@@ -141,16 +132,21 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     }
     let seconds = started.elapsed().as_secs_f64();
     let bytes = size_bytes(out);
-    let rate = HumanBytes((bytes as f64 / seconds.max(1e-3)) as u64);
+    // The bytes that the bar counts, over the time in which it does.
+    let data_bytes = progress.bytes();
+    let rate = data_bytes as f64 / writing.elapsed().as_secs_f64().max(1e-3);
     talk.say(format_args!(
-        "wrote {}: {} in {seconds:.1} s ({rate}/s)",
+        "wrote {}: {} in {seconds:.1} s ({} of data at {}/s)",
         out.display(),
-        HumanBytes(bytes)
+        HumanBytes(bytes),
+        HumanBytes(data_bytes),
+        HumanBytes(rate as u64)
     ));
     if talk.is_json() {
         talk.print(&WriteAnswer {
             output: out.display().to_string(),
             len_bytes: bytes,
+            data_bytes,
             seconds,
             merge: MergeAnswer {
                 shape: merged.report.shape,
@@ -169,6 +165,7 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
 struct WriteAnswer {
     output: String,
     len_bytes: u64,
+    data_bytes: u64,
     seconds: f64,
     #[serde(flatten)]
     merge: MergeAnswer,
@@ -302,13 +299,22 @@ fn limits(args: &MaterializeArgs) -> Limits {
     }
 }
 
-/// Signals that would end the process ask the writer to stop instead, so that it can clean up.
-fn cancel_on_signals() -> std::io::Result<Cancel> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+/// Takes away what runs left that were killed, and tells of what may be another's.
+fn clear_leftovers(out: &Path, talk: Talk) {
+    for Leftover { path, writer } in leftovers(out) {
+        let shown = path.display();
+        let is_removed = writer == Writer::Dead && remove_leftover(&path).is_ok();
+        match writer {
+            _ if is_removed => {
+                talk.note(format_args!("removed {shown}, left of a run that was killed"))
+            }
+            Writer::Alive => talk.note(format_args!("{shown} belongs to a run that still writes")),
+            Writer::Dead | Writer::Unknown => talk.note(format_args!(
+                "{shown} is left of a run that was killed, or belongs to one that still writes \
+                 elsewhere\n  hint: remove it if nothing writes there"
+            )),
+        }
     }
-    Ok(Cancel::on(flag))
 }
 
 /// Bytes of a file, or of all files in a directory.

@@ -9,10 +9,12 @@ mod inputs;
 mod inspect;
 mod load;
 mod log;
+mod log_file;
 mod materialize;
 mod mount;
 mod plain;
 mod progress;
+mod signals;
 mod talk;
 mod unmount;
 mod words;
@@ -21,10 +23,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::base::Kind;
+
 pub use args::{ConcatArgs, RecipeArgs, ResourceArgs, parse_count};
 pub use failure::{Failure, Result, usage};
 pub use inputs::InputArgs;
-pub use progress::Bar;
+pub use progress::{Bar, Counted};
 pub use talk::Talk;
 
 const EXAMPLES: &str = "\
@@ -80,7 +84,13 @@ pub fn main() -> ExitCode {
         Command::Materialize(args) => materialize::run(&args, talk),
         Command::Unmount(args) => unmount::run(&args, talk),
     };
-    done.unwrap_or_else(|failure| talk.fail(&failure))
+    done.unwrap_or_else(|failure| {
+        let code = talk.fail(&failure);
+        if failure.kind() == Kind::Interrupted {
+            signals::end_by_caught();
+        }
+        code
+    })
 }
 
 /// Makes a limit on file sizes (`ulimit -f`) an error of the write that meets it, which cleans up,

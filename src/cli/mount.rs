@@ -9,15 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::daemon::{self, Handshake, Outcome, Side};
 use super::failure::Doing;
 use super::inputs::is_input;
 use super::talk::MergeAnswer;
-use super::words::quoted;
-use super::{Failure, RecipeArgs, Result, Talk, load, usage};
+use super::words::{counted, quoted};
+use super::{Failure, RecipeArgs, Result, Talk, load, log_file, signals, usage};
 use crate::base::Kind;
 use crate::face::h5ad::H5adFace;
 use crate::face::zarr::ZarrFace;
@@ -84,7 +83,7 @@ struct ServingArgs {
     #[arg(long)]
     allow_other: bool,
     /// Append messages of the background process to FILE; when that has 16 MiB it is renamed to
-    /// FILE.1, and begun anew
+    /// FILE.1, and begun anew [default: a new file a mount in ~/.local/state/anncat]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
@@ -113,31 +112,23 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
     let limits = args.recipe.limits();
     check_mountpoint(mountpoint)?;
     fuse::session::check_device()?;
-    // For messages that somebody reads elsewhere.
-    let log = match &args.serving.log {
-        Some(log) => Some(std::path::absolute(log).doing_at(Kind::System, log, CANNOT_LOG)?),
-        None => None,
-    };
-    if let Some(log) = &log {
-        let opened = std::fs::OpenOptions::new().create(true).append(true).open(log);
-        opened.map_err(|error| {
-            Failure::at(Kind::of_writing(&error), log, format_args!("{CANNOT_LOG}: {error}"))
-        })?;
-    }
     let mountpoint =
         mountpoint.canonicalize().doing_at(Kind::Mountpoint, mountpoint, "cannot be used")?;
+    let log = log_of(&args.serving, &mountpoint)?;
     if args.serving.foreground {
         let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
-        talk.say(ready_line(&mountpoint, &args.serving));
+        talk.say(ready_lines(&mountpoint, &args.serving, None));
         served.tell(talk)?;
-        return finish(served.mounted);
+        let finished = finish(served.mounted);
+        signals::end_by_interrupt();
+        return finished;
     }
     let side = daemon::fork().doing(Kind::System, "cannot start a background process")?;
     match side {
         Side::Parent(waiter) => {
             match waiter.wait().doing(Kind::System, "cannot wait for the mount")? {
                 Outcome::Ready => {
-                    talk.say(ready_line(&mountpoint, &args.serving));
+                    talk.say(ready_lines(&mountpoint, &args.serving, log.as_deref()));
                     Ok(ExitCode::SUCCESS)
                 }
                 Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
@@ -151,7 +142,17 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
             let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
             served.tell(talk)?;
             announce(handshake, &served.mounted, log.as_deref())?;
-            finish(served.mounted)
+            // The first line and the last one of the log.
+            let (version, process) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            let [n_obs, n_vars] = served.answer.merge.shape;
+            log::info!(
+                "anncat {version} serves {} in process {process}: {n_obs} obs × {n_vars} vars from {}",
+                served.answer.store,
+                counted(served.answer.merge.inputs, "input")
+            );
+            let finished = finish(served.mounted);
+            log::info!("{} is gone, the process ends", served.answer.store);
+            finished
         }
     }
 }
@@ -181,10 +182,28 @@ impl Served {
     }
 }
 
-fn ready_line(mountpoint: &Path, args: &ServingArgs) -> String {
+fn ready_lines(mountpoint: &Path, args: &ServingArgs, log: Option<&Path>) -> String {
     let shown = mountpoint.display();
     let and_file = if args.no_h5ad { String::new() } else { format!(" and {FILE}") };
-    format!("mounted: {shown}/{STORE}{and_file}\nunmount: anncat unmount {}", quoted(mountpoint))
+    let log = log.map_or_else(String::new, |log| format!("\nlog: {}", log.display()));
+    let unmount = quoted(mountpoint);
+    format!("mounted: {shown}/{STORE}{and_file}\nunmount: anncat unmount {unmount}{log}")
+}
+
+/// Where the process in the background writes: what was asked for, else a place of the user's own,
+/// if there is one that can be written to.
+fn log_of(args: &ServingArgs, mountpoint: &Path) -> Result<Option<PathBuf>> {
+    let Some(log) = &args.log else {
+        let place = if args.foreground { None } else { log_file::default_log(mountpoint) };
+        return Ok(place.filter(|log| log_file::start(log).is_ok()));
+    };
+    // For messages that somebody reads elsewhere.
+    let log = std::path::absolute(log).doing_at(Kind::System, log, CANNOT_LOG)?;
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
+    opened.map_err(|error| {
+        Failure::at(Kind::of_writing(&error), &log, format_args!("{CANNOT_LOG}: {error}"))
+    })?;
+    Ok(Some(log))
 }
 
 /// Loads the inputs and mounts their concatenation.
@@ -231,8 +250,7 @@ fn serve(
         mount_options.access = Access::Everyone;
     }
     // Signals that come while the mount is being made wait until they can unmount it.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
-    let signals = signals.doing(Kind::System, "cannot catch signals")?;
+    let signals = signals::ending().doing(Kind::System, "cannot catch signals")?;
     let mounted = fuse::mount(mountpoint, exports, &mount_options)?;
     unmount_on(signals, &mounted)?;
     // The store must be readable before anyone is told so.
@@ -259,7 +277,9 @@ fn finish(mounted: Mounted) -> Result<ExitCode> {
 fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
     let unmounter = mounted.unmounter();
     let wait = move || {
-        if signals.forever().next().is_some() {
+        if let Some(signal) = signals.forever().next() {
+            signals::caught(signal);
+            log::info!("ended by signal {signal}");
             let unmounted = unmounter.unmount();
             let is_gone = matches!(unmounted, Ok(()) | Err(MountError::NotMounted { .. }));
             if let Err(error) = unmounted {
@@ -269,6 +289,7 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
             // that gets errors.
             std::thread::sleep(GRACE);
             unmounter.cut_off();
+            signals::end_by_interrupt();
             std::process::exit(i32::from(!is_gone));
         }
     };

@@ -1,6 +1,7 @@
 //! Progress on stderr: a bar on a terminal, else a plain line every few seconds.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,39 @@ const STYLE: &str = "{msg} [{wide_bar}] {bytes}/{total_bytes}  {bytes_per_sec}  
 #[derive(Debug, Default)]
 pub struct Bar {
     work: Mutex<Option<Work>>,
+}
+
+/// Passes progress on, and counts its bytes.
+pub struct Counted {
+    inner: Box<dyn Progress>,
+    bytes: AtomicU64,
+}
+
+impl Counted {
+    /// Counts what goes to `inner`.
+    pub fn new(inner: Box<dyn Progress>) -> Self {
+        Self { inner, bytes: AtomicU64::new(0) }
+    }
+
+    /// All bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Progress for Counted {
+    fn begin(&self, what: &str, total_bytes: u64) {
+        self.inner.begin(what, total_bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.advance(bytes);
+    }
+
+    fn end(&self) {
+        self.inner.end();
+    }
 }
 
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use crate::array::{
     Filled, MemoryText, SharedArray, SharedText, Stacked, StackedText, SuffixedText,
 };
 use crate::base::DType;
+use crate::io;
 
 use super::frames::{FrameShare, concat_columns};
 use super::input::Input;
@@ -93,9 +94,10 @@ fn check_keys(inputs: &[Input]) -> Result<(), PlanError> {
 
 /// What is there more than once, under whatever paths.
 fn same_inputs(inputs: &[Input]) -> impl Iterator<Item = Notice> {
-    let mut places: IndexMap<(u64, u64), Vec<&Input>> = IndexMap::new();
+    let mut places: IndexMap<(u64, u64, u64), Vec<&Input>> = IndexMap::new();
     for input in inputs {
-        places.entry((input.identity.dev, input.identity.ino)).or_default().push(input);
+        let io::Identity { dev, ino, digest, .. } = input.identity;
+        places.entry((dev, ino, digest)).or_default().push(input);
     }
     places.into_values().filter(|same| same.len() > 1).map(|same| Notice::SameInput {
         files: same.iter().map(|input| input.path.display().to_string()).collect(),
@@ -171,7 +173,10 @@ impl<'a> Planner<'a> {
         let other = self.options.axis.other();
         let frames: Vec<&Frame> =
             self.sources.iter().map(|source| other.frame(&source.adata)).collect();
-        let names = NameLists::read(&frames).map_err(|(_, error)| PlanError::Read(error))?;
+        let names = NameLists::read(&frames).map_err(|(input, error)| {
+            let error = error.within(&self.at(other.name()));
+            PlanError::Read(error.of_file(&self.sources[input].file))
+        })?;
         let joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
             let mut files =
                 ambiguous.inputs.iter().map(|&input| self.sources[input].file.to_path_buf());
@@ -238,7 +243,8 @@ impl<'a> Planner<'a> {
             .sources
             .iter()
             .map(|source| {
-                let names = index_text(axis.frame(&source.adata))?;
+                let names = index_text(axis.frame(&source.adata))
+                    .map_err(|error| error.within(&self.at(axis.name())).of_file(&source.file))?;
                 Ok(match &self.options.index_unique {
                     Some(separator) => {
                         SuffixedText::shared(names, &format!("{separator}{}", source.key))

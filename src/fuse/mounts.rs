@@ -19,6 +19,8 @@ pub struct MountEntry {
     pub fs_type: String,
     /// What is mounted.
     pub source: String,
+    /// Number of the user who mounted it, of a FUSE file system.
+    pub owner: Option<u32>,
 }
 
 impl MountEntry {
@@ -44,6 +46,18 @@ pub fn at(mountpoint: &Path) -> io::Result<Option<MountEntry>> {
 pub fn ours() -> Vec<PathBuf> {
     let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     parse(&table).filter(MountEntry::is_ours).map(|entry| entry.mountpoint).collect()
+}
+
+/// Where this program's mounts of this user are; for root, those of everybody.
+#[must_use]
+pub fn of_this_user() -> Vec<PathBuf> {
+    // SAFETY: getuid only returns a number and cannot fail.
+    let user = unsafe { libc::getuid() };
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let is_meant = |entry: &MountEntry| {
+        entry.is_ours() && (user == 0 || entry.owner.is_none_or(|owner| owner == user))
+    };
+    parse(&table).filter(is_meant).map(|entry| entry.mountpoint).collect()
 }
 
 /// The mount of this program that a path lies in, but is not the top of.
@@ -90,7 +104,10 @@ fn parse(table: &[u8]) -> impl DoubleEndedIterator<Item = MountEntry> {
         fields.find(|field| *field == b"-")?;
         let fs_type = String::from_utf8_lossy(fields.next()?).into_owned();
         let source = unescape(fields.next()?).to_string_lossy().into_owned();
-        Some(MountEntry { mountpoint, device, fs_type, source })
+        let options = std::str::from_utf8(fields.next().unwrap_or_default()).unwrap_or_default();
+        let owner = options.split(',').find_map(|option| option.strip_prefix("user_id="));
+        let owner = owner.and_then(|owner| owner.parse().ok());
+        Some(MountEntry { mountpoint, device, fs_type, source, owner })
     })
 }
 
@@ -129,6 +146,7 @@ mod tests {
         assert_eq!(entries.len(), 3);
         assert_eq!(entries[1].mountpoint, Path::new("/home/a b\\c"));
         assert_eq!(entries[1].device, (0, 50));
+        assert_eq!((entries[0].owner, entries[1].owner), (None, Some(0)));
         assert_eq!(
             entries.iter().map(MountEntry::is_ours).collect::<Vec<_>>(),
             [false, true, true]

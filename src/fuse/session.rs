@@ -34,6 +34,11 @@ const MOST_STORING: usize = 8;
 /// How long taking a mount out of the tree of files may take: it is quick, or never ends.
 const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// What to do in a container, which has no right to mount unless it is given.
+const IN_CONTAINERS: &str = "\n  hint: a container takes --device /dev/fuse --cap-add SYS_ADMIN (and \
+    --security-opt apparmor=unconfined); without them run the shell in `unshare -Urm`, or use \
+    `anncat materialize`, which needs no mount";
+
 /// Why a mount or unmount failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
@@ -51,7 +56,7 @@ pub enum MountError {
     )]
     NoHelper,
     /// The system refused the mount.
-    #[error("{mountpoint}: cannot mount: {source}", mountpoint = mountpoint.display())]
+    #[error("{mountpoint}: cannot mount: {source}{}", refused_hint(source), mountpoint = mountpoint.display())]
     Refused {
         /// Where.
         mountpoint: PathBuf,
@@ -122,10 +127,25 @@ fn hint_mounts(above: Option<&Path>, ours: &[PathBuf]) -> String {
     }
 }
 
+/// What to do where mounting is forbidden.
+fn refused_hint(error: &io::Error) -> &'static str {
+    let said = error.to_string();
+    if error.kind() == io::ErrorKind::PermissionDenied || said.contains("not permitted") {
+        IN_CONTAINERS
+    } else if said.contains("user_allow_other") {
+        "\n  hint: --allow-other takes the line user_allow_other in /etc/fuse.conf"
+    } else {
+        ""
+    }
+}
+
 fn device_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "ask for the right to read and write it",
-        _ => "this machine or container has no FUSE",
+        _ => {
+            "this machine or container has no FUSE; a container takes --device /dev/fuse --cap-add \
+             SYS_ADMIN"
+        }
     }
 }
 

@@ -3,44 +3,21 @@
 //! Owns the choice of format and the errors of opening. Knows nothing of AnnData: what the groups
 //! and arrays mean is for `anndata` to say.
 //!
-//! Order of its modules: `opened` and `inflate`; `hdf5` and `zarr`, which do not know each other.
+//! Order of its modules: `meant`, `opened`, `group` and `inflate`; `hdf5` and `zarr`, which do not know each other.
 
+mod group;
 pub mod hdf5;
 mod inflate;
+mod meant;
 mod opened;
 pub mod zarr;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::{Fault, Kind};
 use crate::io;
 
 pub use opened::{OpenError, Source};
-
-impl Fault for OpenError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Missing { .. } => Kind::InputMissing,
-            Self::Unreadable { .. } => Kind::InputUnreadable,
-            Self::NoFile { .. } | Self::NotZarr { .. } | Self::NotHdf5 { .. } => Kind::NotAnndata,
-            Self::Damaged { .. } => Kind::Corrupt,
-            Self::Read(error) => error.kind(),
-        }
-    }
-
-    fn file(&self) -> Option<&Path> {
-        match self {
-            Self::Missing { path }
-            | Self::Unreadable { path, .. }
-            | Self::NoFile { path }
-            | Self::NotZarr { path }
-            | Self::NotHdf5 { path, .. }
-            | Self::Damaged { path, .. } => Some(path),
-            Self::Read(error) => error.file(),
-        }
-    }
-}
 
 /// Opens an `.h5ad` file or a zarr directory and walks all of it. No array data is read.
 ///
@@ -56,4 +33,26 @@ pub fn open(path: &Path, context: &Arc<io::Context>) -> Result<Source, OpenError
         return Err(OpenError::NoFile { path: path.to_owned() });
     }
     hdf5::open(path, context)
+}
+
+/// Opens the AnnData in a group of a file or store: a modality of a MuData (`mod/rna`), a table of a
+/// SpatialData (`tables/table`). Of a zarr store only that group is walked and watched for changes.
+///
+/// # Errors
+/// As [`open`], and a group that is not there.
+pub fn open_group(
+    path: &Path,
+    group: &str,
+    context: &Arc<io::Context>,
+) -> Result<Source, OpenError> {
+    let metadata = std::fs::metadata(path).map_err(|error| OpenError::system(path, error))?;
+    if !metadata.is_dir() {
+        return group::within(open(path, context)?, group);
+    }
+    let inner = path.join(group);
+    if inner.is_dir() {
+        return open(&inner, context);
+    }
+    let groups = group::directories_near(path, group);
+    Err(OpenError::NoGroup { path: path.to_owned(), group: group.to_owned(), groups })
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::ReadError;
+use super::meant;
+use crate::base::{Fault, Kind, ReadError};
 use crate::io;
 use crate::tree;
 
@@ -22,10 +23,22 @@ pub struct Source {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OpenError {
     /// Nothing is there.
-    #[error("{path}: there is no such file or directory{}", pattern_hint(path), path = path.display())]
+    #[error("{path}: there is no such file or directory{}", missing_hint(path, meant.as_deref()), path = path.display())]
     Missing {
         /// The path given.
         path: PathBuf,
+        /// A path that is there, and may be meant.
+        meant: Option<PathBuf>,
+    },
+    /// The group that was asked for is not in it.
+    #[error("{path}: there is no group {group:?} in it{}", groups_hint(path, groups), path = path.display())]
+    NoGroup {
+        /// The file or store.
+        path: PathBuf,
+        /// The group asked for.
+        group: String,
+        /// Groups that are there.
+        groups: Vec<String>,
     },
     /// The operating system refused.
     #[error("{path}: cannot be read: {source}", path = path.display())]
@@ -82,17 +95,57 @@ impl OpenError {
 
     pub(super) fn system(path: &Path, error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::NotFound {
-            Self::Missing { path: path.to_owned() }
+            Self::Missing { path: path.to_owned(), meant: meant::nearest(path) }
         } else {
             Self::Unreadable { path: path.to_owned(), source: Arc::new(error) }
         }
     }
 }
 
-fn pattern_hint(path: &std::path::Path) -> &'static str {
-    if path.to_string_lossy().contains(['~', '*', '?', '[']) {
-        "\n  hint: a shell expands ~ and * only where they are not quoted"
+impl Fault for OpenError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing { .. } | Self::NoGroup { .. } => Kind::InputMissing,
+            Self::Unreadable { .. } => Kind::InputUnreadable,
+            Self::NoFile { .. } | Self::NotZarr { .. } | Self::NotHdf5 { .. } => Kind::NotAnndata,
+            Self::Damaged { .. } => Kind::Corrupt,
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Missing { path, .. }
+            | Self::NoGroup { path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::NoFile { path }
+            | Self::NotZarr { path }
+            | Self::NotHdf5 { path, .. }
+            | Self::Damaged { path, .. } => Some(path),
+            Self::Read(error) => error.file(),
+        }
+    }
+}
+
+fn missing_hint(path: &Path, meant: Option<&Path>) -> String {
+    if let Some(meant) = meant {
+        format!("\n  hint: did you mean {}?", meant.display())
+    } else if path.to_string_lossy().contains(['~', '*', '?', '[']) {
+        "\n  hint: a shell expands ~ and * only where they are not quoted".to_owned()
     } else {
-        ""
+        String::new()
+    }
+}
+
+fn groups_hint(path: &Path, groups: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let named: Vec<String> =
+        groups.iter().take(SHOWN).map(|group| format!("{}::{group}", path.display())).collect();
+    match groups.len() {
+        0 => String::new(),
+        number if number > SHOWN => {
+            format!("\n  hint: its groups are {} and {} more", named.join(", "), number - SHOWN)
+        }
+        _ => format!("\n  hint: its groups are {}", named.join(", ")),
     }
 }

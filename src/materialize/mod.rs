@@ -8,6 +8,7 @@ mod blocks;
 mod codec;
 mod error;
 pub mod h5ad;
+mod leftovers;
 mod options;
 mod pieces;
 mod schedule;
@@ -15,5 +16,6 @@ mod target;
 pub mod zarr;
 
 pub use error::MaterializeError;
+pub use leftovers::{Leftover, Writer, leftovers, remove_leftover};
 pub use options::{Cancel, Durability, Existing, Limits, OutputRules};
-pub use target::{TargetKind, check_target, leftovers};
+pub use target::{TargetKind, check_target};

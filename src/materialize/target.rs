@@ -3,12 +3,12 @@
 //! What holds: until [`Staged::commit`] the target is untouched, and a `Staged` that is dropped
 //! takes its staging file with it. Only a killed process leaves one (`.NAME.anncat-XXXX.tmp`).
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
+use super::leftovers::staging_name;
 use super::{Durability, Existing, MaterializeError, OutputRules};
 
 /// What the output is on disk.
@@ -35,24 +35,6 @@ pub fn check_target(
     may_write_in(dir).map_err(|source| {
         MaterializeError::write(target, "cannot write to the output's directory", 0, source)
     })
-}
-
-/// Staging files and directories of this target that others left, or are still writing.
-#[must_use]
-pub fn leftovers(target: &Path) -> Vec<PathBuf> {
-    let name = target.file_name().map_or(&b""[..], OsStrExt::as_bytes);
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let Ok(entries) = fs::read_dir(parent.unwrap_or(Path::new("."))) else { return Vec::new() };
-    let prefix = [b".", name, b".anncat-"].concat();
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().map_or(&b""[..], OsStrExt::as_bytes);
-            name.starts_with(&prefix) && name.ends_with(b".tmp")
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 /// Whether files can be made in a directory, as the system sees it.
@@ -302,20 +284,6 @@ fn sync_all(path: &Path) -> std::io::Result<()> {
     fs::File::open(path)?.sync_all()
 }
 
-/// `.NAME.anncat-XXXX.tmp`, NAME cut where a file name would get too long.
-fn staging_name(place: &Path) -> OsString {
-    use std::os::unix::ffi::OsStringExt;
-    let nanos = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.subsec_nanos());
-    let unique = format!(".anncat-{:x}{nanos:x}.tmp", std::process::id());
-    let name = place.file_name().map_or(&b"output"[..], OsStrExt::as_bytes);
-    let mut out = vec![b'.'];
-    out.extend_from_slice(&name[..name.len().min(255 - 1 - unique.len())]);
-    out.extend_from_slice(unique.as_bytes());
-    OsString::from_vec(out)
-}
-
 /// Bytes that an ordinary user may still write below `dir`.
 fn available_bytes(dir: &Path) -> Option<u64> {
     let dir = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
@@ -472,16 +440,6 @@ mod tests {
         assert_eq!(fs::read_to_string(&target).unwrap(), "theirs");
         assert!(matches!(staged.commit(), Err(MaterializeError::Exists { .. })));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_killed_runs_left_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("out.h5ad");
-        let staged = Staged::new(&target, TargetKind::File, &OutputRules::default()).unwrap();
-        fs::write(staged.path(), "half").unwrap();
-        assert_eq!(leftovers(&target), [staged.path()]);
-        assert!(leftovers(&dir.path().join("t.h5ad")).is_empty());
     }
 
     #[test]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RecipeError;
 use super::identity::{ContentIdentity, Expected};
+use super::place::Place;
 use super::what::{Input, Recipe};
-use crate::anndata::SparseFormat;
+use crate::anndata::{PatternError, Rule, Selection, SparseFormat};
 use crate::concat::{self, ConcatOptions, FillValue, FormatChoice};
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
 
@@ -27,6 +28,8 @@ pub(super) struct Document {
     /// Where it was written: relative paths were seen from there.
     directory: String,
     inputs: Vec<InputEntry>,
+    #[serde(default)]
+    elements: Elements,
     options: Options,
     layout: Layout,
 }
@@ -37,7 +40,17 @@ struct InputEntry {
     key: String,
     path: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<ContentIdentity>,
+}
+
+/// [`Selection`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct Elements {
+    drop: Vec<String>,
+    keep: Vec<String>,
 }
 
 /// [`ConcatOptions`]; what is left out has its default.
@@ -150,7 +163,7 @@ impl From<Format> for u8 {
 impl Document {
     /// A recipe as it is written into this directory, whose path is absolute.
     pub(super) fn of(recipe: &Recipe, directory: &Path) -> Result<Self, RecipeError> {
-        let Recipe { inputs, options, layout } = recipe;
+        let Recipe { inputs, selection, options, layout } = recipe;
         Ok(Self {
             anncat_plan: VERSION,
             written_by: concat!("anncat ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -159,35 +172,44 @@ impl Document {
                 .iter()
                 .map(|input| InputEntry::of(input, directory))
                 .collect::<Result<_, _>>()?,
+            elements: Elements {
+                drop: selection.patterns(Rule::Drop).map(str::to_owned).collect(),
+                keep: selection.patterns(Rule::Keep).map(str::to_owned).collect(),
+            },
             options: Options::of(options),
             layout: Layout::of(layout),
         })
     }
 
     /// The recipe, of a plan that was read from this directory.
-    pub(super) fn into_recipe(self, directory: &Path) -> Recipe {
+    ///
+    /// # Errors
+    /// A pattern that is none.
+    pub(super) fn into_recipe(self, directory: &Path) -> Result<Recipe, PatternError> {
         let written_in = PathBuf::from(self.directory);
         let input = |entry: InputEntry| Input {
             key: entry.key,
-            path: directory.join(&entry.path),
+            place: Place { path: directory.join(&entry.path), group: entry.group },
             expected: entry
                 .identity
                 .map(|identity| Expected { identity, path: written_in.join(&entry.path) }),
         };
-        Recipe {
+        Ok(Recipe {
             inputs: self.inputs.into_iter().map(input).collect(),
+            selection: Selection::new(&self.elements.drop, &self.elements.keep)?,
             options: self.options.into(),
             layout: self.layout.into(),
-        }
+        })
     }
 }
 
 impl InputEntry {
     fn of(input: &Input, directory: &Path) -> Result<Self, RecipeError> {
-        let Input { key, path, expected } = input;
-        let absolute = match expected {
-            Some(expected) => expected.path.clone(),
-            None => std::path::absolute(path)
+        let Input { key, place: Place { path, group }, expected } = input;
+        let absolute = match (expected, group) {
+            // A group of a zarr store is watched by itself.
+            (Some(expected), None) => expected.path.clone(),
+            _ => std::path::absolute(path)
                 .map_err(RecipeError::plan_file(path, "cannot tell where the input is"))?,
         };
         // A directory may have several names; as the system resolves them they can be compared.
@@ -199,6 +221,7 @@ impl InputEntry {
         Ok(Self {
             key: key.clone(),
             path: text(absolute.strip_prefix(directory).unwrap_or(&absolute))?,
+            group: group.clone(),
             identity: expected.as_ref().map(|expected| expected.identity.clone()),
         })
     }

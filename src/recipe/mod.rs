@@ -15,7 +15,9 @@ mod document;
 mod error;
 mod fingerprint;
 mod identity;
+mod notices;
 mod open;
+mod place;
 pub mod plan_file;
 mod relocate;
 #[cfg(test)]
@@ -25,5 +27,6 @@ mod what;
 pub use error::{InputError, RecipeError};
 pub use identity::{ContentIdentity, Expected};
 pub use open::{Merged, Planned};
+pub use place::Place;
 pub use relocate::Relocation;
 pub use what::{Input, Limits, Recipe};

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::error::{InputError, RecipeError};
 use super::identity::{ContentIdentity, Expected};
+use super::notices;
 use super::what::{Input, Limits, Recipe};
-use crate::anndata;
+use crate::anndata::{self, Selection};
 use crate::base::Progress;
 use crate::concat::{self, CensusEnv, Notice, Plan, Report};
 use crate::input;
@@ -20,8 +21,20 @@ use crate::tree::Group;
 pub struct Planned {
     recipe: Recipe,
     inputs: Vec<concat::Input>,
+    identities: Vec<io::Identity>,
     plan: Plan,
     limits: Limits,
+}
+
+/// One input, opened.
+struct Opened {
+    input: concat::Input,
+    /// What the file or store is.
+    identity: io::Identity,
+    /// Which patterns of the selection matched.
+    matched: Vec<bool>,
+    /// What of it is no part of an AnnData.
+    unknown_parts: Vec<String>,
 }
 
 /// The result of a recipe.
@@ -58,12 +71,26 @@ impl Planned {
         limits: Limits,
         context: &Arc<io::Context>,
     ) -> Result<Self, RecipeError> {
-        let opened: Vec<Result<concat::Input, InputError>> =
-            recipe.inputs.par_iter().map(|input| open_input(input, context)).collect();
-        let inputs = all_or_failure(opened)?;
-        let plan = concat::plan(&inputs, &recipe.options)?;
+        let opened: Vec<Result<Opened, InputError>> = recipe
+            .inputs
+            .par_iter()
+            .map(|input| open_input(input, &recipe.selection, context))
+            .collect();
+        let (mut inputs, mut identities) = (Vec::new(), Vec::new());
+        let (mut matched, mut unknown) = (Vec::new(), Vec::new());
+        for opened in all_or_failure(opened)? {
+            unknown.push((opened.input.path.display().to_string(), opened.unknown_parts));
+            inputs.push(opened.input);
+            identities.push(opened.identity);
+            matched.push(opened.matched);
+        }
+        let mut plan = concat::plan(&inputs, &recipe.options)?;
         anndata::check_tables(&plan.merged)?;
-        Ok(Self { recipe: recipe.clone(), inputs, plan, limits })
+        plan.notices.extend(notices::unused_patterns(&recipe.selection, &matched));
+        plan.notices.extend(notices::unknown_parts(&unknown));
+        let unused_fill = notices::unused_fill(&recipe.options, &inputs, &plan);
+        plan.notices.extend(unused_fill);
+        Ok(Self { recipe: recipe.clone(), inputs, identities, plan, limits })
     }
 
     /// Observations and variables of the result.
@@ -99,9 +126,9 @@ impl Planned {
     /// When the newest input was last changed.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
-        self.inputs
+        self.identities
             .iter()
-            .filter_map(|input| u64::try_from(input.identity.mtime_ns).ok())
+            .filter_map(|identity| u64::try_from(identity.mtime_ns).ok())
             .max()
             .map(|nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
     }
@@ -111,9 +138,9 @@ impl Planned {
     /// # Errors
     /// An input that has changed since it was opened, or that cannot be read.
     pub fn pinned(&self) -> Result<Recipe, RecipeError> {
-        let pinned = self.recipe.inputs.par_iter().zip(&self.inputs).map(|(input, opened)| {
-            let identity = ContentIdentity::of(&opened.identity)?;
-            let expected = Some(Expected { identity, path: opened.identity.path.clone() });
+        let pinned = self.recipe.inputs.par_iter().zip(&self.identities).map(|(input, opened)| {
+            let identity = ContentIdentity::of(opened)?;
+            let expected = Some(Expected { identity, path: opened.path.clone() });
             Ok(Input { expected, ..input.clone() })
         });
         let inputs = all_or_failure(pinned.collect())?;
@@ -131,7 +158,7 @@ impl Planned {
             root: anndata::encode(&merged)?,
             notices: self.plan.notices.clone(),
             report: self.report(),
-            identities: self.inputs.iter().map(|input| input.identity.clone()).collect(),
+            identities: self.identities.clone(),
             modified: self.modified(),
         })
     }
@@ -151,16 +178,32 @@ impl Merged {
     }
 }
 
-fn open_input(input: &Input, context: &Arc<io::Context>) -> Result<concat::Input, InputError> {
-    let source = input::open(&input.path, context)?;
+fn open_input(
+    input: &Input,
+    selection: &Selection,
+    context: &Arc<io::Context>,
+) -> Result<Opened, InputError> {
+    let mut source = match &input.place.group {
+        None => input::open(&input.place.path, context)?,
+        Some(group) => input::open_group(&input.place.path, group, context)?,
+    };
+    let shown = input.place.shown();
     if let Some(expected) = &input.expected {
-        expected.check(&input.path, &source.identity)?;
+        expected.check(&shown, &source.identity)?;
     }
-    Ok(concat::Input {
-        key: input.key.clone(),
-        path: input.path.clone(),
+    let matched = selection.apply(&mut source.root);
+    let unknown_parts = anndata::unknown_parts(&source.root);
+    let mut identity = source.identity.clone();
+    if let Some(group) = &input.place.group {
+        // What is kept of one group of a file says nothing of another.
+        identity.digest ^= xxhash_rust::xxh3::xxh3_64(group.as_bytes());
+    }
+    let adata = anndata::decode(&source.root, &shown)?;
+    Ok(Opened {
+        input: concat::Input { key: input.key.clone(), path: shown, identity, adata },
         identity: source.identity,
-        adata: anndata::decode(&source.root, &source.path)?,
+        matched,
+        unknown_parts,
     })
 }
 

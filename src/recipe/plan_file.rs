@@ -45,7 +45,8 @@ pub fn read(path: &Path, relocations: &[Relocation]) -> Result<Recipe, RecipeErr
             ),
         )
     })?;
-    let mut recipe = document.into_recipe(&directory_of(path)?);
+    let recipe = document.into_recipe(&directory_of(path)?);
+    let mut recipe = recipe.map_err(|error| RecipeError::no_plan(path, error.to_string()))?;
     relocate(&mut recipe, relocations)?;
     Ok(recipe)
 }
@@ -98,16 +99,16 @@ fn relocate(recipe: &mut Recipe, relocations: &[Relocation]) -> Result<(), Recip
     let mut has_moved = vec![false; relocations.len()];
     for input in &mut recipe.inputs {
         let moved = relocations.iter().enumerate();
-        let moved = moved.filter_map(|(n, it)| Some((n, it.apply(&input.path)?))).next();
+        let moved = moved.filter_map(|(n, it)| Some((n, it.apply(&input.place.path)?))).next();
         if let Some((n, path)) = moved {
             has_moved[n] = true;
-            input.path = path;
+            input.place.path = path;
         }
     }
     match has_moved.iter().zip(relocations).find(|(has_moved, _)| !**has_moved) {
         Some((_, unused)) => Err(RecipeError::RelocatesNothing {
             old: unused.old.clone(),
-            first: recipe.inputs.first().map(|input| input.path.clone()).unwrap_or_default(),
+            first: recipe.inputs.first().map(|input| input.place.path.clone()).unwrap_or_default(),
         }),
         None => Ok(()),
     }

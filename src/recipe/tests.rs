@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::anndata::SparseFormat;
+use crate::anndata::{Selection, SparseFormat};
 use crate::base::Silent;
 use crate::concat::{self, ConcatOptions, FillValue, FormatChoice};
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
@@ -65,6 +65,7 @@ fn what_is_written_is_what_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let count = |n| std::num::NonZeroU64::new(n);
     let recipe = Recipe {
+        selection: Selection::new(&["uns".to_owned()], &["obs/*".to_owned()]).unwrap(),
         options: ConcatOptions {
             axis: concat::Axis::Var,
             join: concat::Join::Outer,

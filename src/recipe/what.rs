@@ -1,8 +1,10 @@
 //! What a recipe says.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::identity::Expected;
+use super::place::Place;
+use crate::anndata::Selection;
 use crate::concat::ConcatOptions;
 use crate::face::zarr::ZarrOptions;
 use crate::io;
@@ -12,6 +14,8 @@ use crate::io;
 pub struct Recipe {
     /// The inputs, in order.
     pub inputs: Vec<Input>,
+    /// Which elements of each input count.
+    pub selection: Selection,
     /// How they are concatenated.
     pub options: ConcatOptions,
     /// How the result is laid out as a zarr store.
@@ -23,16 +27,22 @@ pub struct Recipe {
 pub struct Input {
     /// Its key: the value of the label column, and what `index_unique` appends.
     pub key: String,
-    /// The file or directory.
-    pub path: PathBuf,
+    /// The file or directory, and the group in it.
+    pub place: Place,
     /// What it has to be; `None`: whatever is there.
     pub expected: Option<Expected>,
 }
 
 impl Input {
-    /// Whatever is at `path`.
-    pub fn new(key: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { key: key.into(), path: path.into(), expected: None }
+    /// Whatever is at `place`, which may be a path.
+    pub fn new(key: impl Into<String>, place: impl Into<Place>) -> Self {
+        Self { key: key.into(), place: place.into(), expected: None }
+    }
+
+    /// The file or directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.place.path
     }
 }
 

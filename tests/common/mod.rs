@@ -16,6 +16,7 @@ pub fn data(name: &str) -> PathBuf {
 pub fn anncat() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anncat"));
     command.stdin(Stdio::null()).env("ANNCAT_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"));
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

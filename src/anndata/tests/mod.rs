@@ -2,6 +2,7 @@
 
 mod claims;
 mod damage;
+mod select;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -371,7 +372,7 @@ fn errors_name_file_and_element() {
     let column = array(&encoded("array", "0.2.0"), ints(&[1]));
     assert_eq!(
         fails(vec![("obs", frame_node(&["x", "y"], vec![("n", column)]))]),
-        "a.h5ad: /obs/n: has 1 rows, but its table has 2"
+        "a.h5ad: /obs/n: has 1 rows, but its table has 2\n  hint: --drop 'obs/n' leaves it out"
     );
     let unknown = group(&encoded("tensor", "9.0"), vec![]);
     let message =

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::anndata::DecodeError;
+use crate::anndata::{DecodeError, drop_hint};
 use crate::base::{Fault, Kind, ReadError};
 use crate::concat::awkward::AwkwardError;
 
@@ -49,8 +49,8 @@ pub enum PlanError {
     /// Inputs hold things of kinds that cannot be put together under one key.
     #[error(
         "{element}: cannot concatenate {kind} ({file}) with {other_kind} ({other_file})\n  \
-         hint: convert one of them, or delete the element from one of the files",
-        file = file.display(), other_file = other_file.display()
+         hint: convert one of them{}",
+        drop_hint(element), file = file.display(), other_file = other_file.display()
     )]
     MixedKinds {
         /// Path of the element.
@@ -66,8 +66,8 @@ pub enum PlanError {
     },
     /// Extents that should agree do not.
     #[error(
-        "{file}: {element}: {what}\n  hint: delete the element from the file, or leave the file out",
-        file = file.display()
+        "{file}: {element}: {what}\n  hint: leave the file out{}",
+        drop_hint(element), file = file.display()
     )]
     Shape {
         /// The file.
@@ -78,7 +78,7 @@ pub enum PlanError {
         what: String,
     },
     /// An element that this rule cannot take.
-    #[error("{file}: {element}: {what}", file = file.display())]
+    #[error("{file}: {element}: {what}{}", drop_hint(element), file = file.display())]
     Unsupported {
         /// The file.
         file: PathBuf,
@@ -88,7 +88,7 @@ pub enum PlanError {
         what: String,
     },
     /// Awkward arrays that cannot be put together.
-    #[error("{element}: {source}\n  hint: delete the element from the files, or leave files out")]
+    #[error("{element}: {source}\n  hint: leave files out{}", drop_hint(element))]
     Awkward {
         /// Path of the element.
         element: String,
@@ -96,7 +96,7 @@ pub enum PlanError {
         source: AwkwardError,
     },
     /// `uns` is to be merged, and holds what is not read.
-    #[error("{0}\n  hint: leave out --uns-merge, or delete the element from the file")]
+    #[error("{0}\n  hint: leave out --uns-merge")]
     UnreadUns(DecodeError),
     /// An input could not be read.
     #[error(transparent)]

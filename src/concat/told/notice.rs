@@ -145,6 +145,25 @@ pub enum Notice {
         /// The new dtype.
         dtype: String,
     },
+    /// A pattern matches no element of any input.
+    PatternUnused {
+        /// `--drop` or `--keep`.
+        option: &'static str,
+        /// The pattern.
+        pattern: String,
+    },
+    /// Files hold parts that AnnData does not have.
+    PartsUnknown {
+        /// Paths of the parts.
+        elements: Vec<String>,
+        /// The files.
+        files: Vec<String>,
+    },
+    /// Nothing is filled with the fill value.
+    FillUnused {
+        /// Why.
+        because: String,
+    },
     /// Inputs hold one matrix in several encodings; some are converted.
     SparseConverted {
         /// Path of the element.
@@ -300,6 +319,20 @@ impl fmt::Display for Notice {
             ),
             Self::BoolBecomesNumber { element, dtype } => {
                 write!(f, "{element} is boolean with values introduced and becomes {dtype}")
+            }
+            Self::PatternUnused { option, pattern } => write!(
+                f,
+                "{option} {pattern:?} matches nothing in any input\n  \
+                 hint: `anncat inspect` lists the elements by their paths"
+            ),
+            Self::PartsUnknown { elements, files } => write!(
+                f,
+                "not read, because AnnData has no such parts: {} (in {})",
+                FirstFew(elements),
+                FirstFew(files)
+            ),
+            Self::FillUnused { because } => {
+                write!(f, "--fill-value has no effect: {because}")
             }
             Self::SparseConverted { element, to, files } => write!(
                 f,

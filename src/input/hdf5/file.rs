@@ -59,12 +59,22 @@ impl HdfFile {
 
 /// What a file that is no HDF5 file seems to be.
 fn guess(source: &dyn Source) -> &'static str {
-    let mut head = [0; 4];
-    let len = source.len().min(4) as usize;
+    let mut head = [0; 64];
+    let len = source.len().min(head.len() as u64) as usize;
     if source.read_exact_at(0, &mut head[..len]).is_err() {
         return "";
     }
+    let text = String::from_utf8_lossy(&head[..len]).trim_start().to_ascii_lowercase();
     match head {
+        _ if text.starts_with("version https://git-lfs") => {
+            " but the pointer that git-LFS leaves for it (git lfs pull fetches the file)"
+        }
+        _ if text.starts_with("<!doctype html") || text.starts_with("<html") => {
+            " but a web page: the address that it was downloaded from gave a page, not the file"
+        }
+        _ if text.starts_with("<?xml") => {
+            " but an XML document, which may be the error that a download gave"
+        }
         _ if len == 0 => " (it is empty)",
         [0x1f, 0x8b, ..] => " but gzip-compressed data (gunzip it first)",
         [b'P', b'K', 3 | 5, ..] => " but a zip archive (unpack it first)",

@@ -421,6 +421,44 @@ class TestMountpoint:
             assert differential.read(store).n_obs == 12
 
 
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """An input that takes seconds to compress."""
+    path = tmp_path_factory.mktemp("slow") / "a.h5ad"
+    numbers = np.random.default_rng(0).normal(size=(20_000, 400)).astype(np.float32)
+    differential.write(ad.AnnData(numbers), path, "h5ad")
+    return path
+
+
+def _end_while_writing(path, out, sent) -> subprocess.Popen:
+    """Starts to write `out`, and sends a signal as soon as there is something of it."""
+    args = [anncat.BIN, "materialize", path, "-o", out, "--compression", "gzip", "--level", "9", "--threads", "1"]
+    process = subprocess.Popen(list(map(str, args)), stderr=subprocess.PIPE, text=True)
+    _wait(lambda: any(name.endswith(".tmp") for name in os.listdir(out.parent)))
+    process.send_signal(sent)
+    process.said = process.communicate(timeout=60)[1]
+    return process
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_by_its_signal_and_leaves_nothing(slow, tmp_path, sent):
+    process = _end_while_writing(slow, tmp_path / "out.h5ad", sent)
+    assert process.returncode == -sent, process.said
+    assert "error: interrupted" in process.said
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_next_run_removes_what_a_killed_one_left(slow, pair, tmp_path):
+    directory = tmp_path / "out"
+    directory.mkdir()
+    out = directory / "out.h5ad"
+    _end_while_writing(slow, out, signal.SIGKILL)
+    (left,) = os.listdir(directory)
+    said = anncat.run("materialize", *pair, "-o", out).stderr
+    assert f"removed {directory / left}" in said
+    assert os.listdir(directory) == ["out.h5ad"]
+
+
 @pytest.mark.fuse
 class TestMount:
     def test_tools(self, pair, mnt, tmp_path):
@@ -478,7 +516,7 @@ class TestMount:
 
     def test_unmount_of_what_lies_in_a_mount(self, pair, mnt):
         with anncat.mount(pair, at=mnt) as store:
-            refused("unmount", store, says=f"hint: the mountpoint is {mnt}")
+            refused("unmount", store / "X", says=f"hint: the mountpoint is {mnt}")
 
     def test_files_are_as_old_as_the_newest_file_of_the_inputs(self, pair, mnt, tmp_path):
         store = tmp_path / "b.zarr"

@@ -1,0 +1,50 @@
+//! Where the process in the background writes, when nobody says where.
+
+use std::path::{Path, PathBuf};
+
+/// Most bytes of a mountpoint's name that are a part of the log's.
+const NAME_BYTES: usize = 64;
+
+/// The log of a mount at this absolute path: in `XDG_STATE_HOME`, else `~/.local/state`, under the
+/// name of the mountpoint and a digest of its path. `None` where the user has no such place.
+pub fn default_log(mountpoint: &Path) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let state = set("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/state")))?;
+    Some(state.join("anncat").join(file_name(mountpoint)))
+}
+
+fn file_name(mountpoint: &Path) -> String {
+    let digest = xxhash_rust::xxh3::xxh3_64(mountpoint.as_os_str().as_encoded_bytes());
+    let name = mountpoint.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+        .scan(0, |len, c| {
+            *len += c.len_utf8();
+            (*len <= NAME_BYTES).then_some(c)
+        })
+        .collect();
+    format!("{name}-{:08x}.log", digest as u32)
+}
+
+/// Makes an empty log; a former mount's at the same place is gone.
+pub fn start(log: &Path) -> std::io::Result<()> {
+    if let Some(directory) = log.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    std::fs::File::create(log).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mountpoint_has_a_name_of_its_own() {
+        let name = |path: &str| file_name(Path::new(path));
+        assert_ne!(name("/a/mnt"), name("/b/mnt"));
+        assert!(name("/a/m n:t").starts_with("m_n_t-"), "{}", name("/a/m n:t"));
+        assert!(name(&format!("/{}", "ä".repeat(200))).len() < 100);
+    }
+}
