@@ -42,52 +42,29 @@ pub(super) fn rewrite(
     let capacity = rows.minors.len() + num_filled + 1;
     out.minors.resize(capacity, 0);
     out.bytes.resize(capacity * rows.value_bytes, 0);
-    let RowBlock { minors, bytes } = out;
     let len = match rows.value_bytes {
-        0 => run(map, rows, fill.is_some(), workspace, minors, &mut Nothing),
-        1 => run(
-            map,
-            rows,
-            fill.is_some(),
-            workspace,
-            minors,
-            &mut Values::<1>::new(rows, fill, bytes),
-        ),
-        2 => run(
-            map,
-            rows,
-            fill.is_some(),
-            workspace,
-            minors,
-            &mut Values::<2>::new(rows, fill, bytes),
-        ),
-        4 => run(
-            map,
-            rows,
-            fill.is_some(),
-            workspace,
-            minors,
-            &mut Values::<4>::new(rows, fill, bytes),
-        ),
-        8 => run(
-            map,
-            rows,
-            fill.is_some(),
-            workspace,
-            minors,
-            &mut Values::<8>::new(rows, fill, bytes),
-        ),
-        _ => run(
-            map,
-            rows,
-            fill.is_some(),
-            workspace,
-            minors,
-            &mut Values::<16>::new(rows, fill, bytes),
-        ),
+        0 => run(map, rows, fill.is_some(), workspace, &mut out.minors, &mut Nothing),
+        1 => run_with_values::<1>(map, rows, fill, workspace, out),
+        2 => run_with_values::<2>(map, rows, fill, workspace, out),
+        4 => run_with_values::<4>(map, rows, fill, workspace, out),
+        8 => run_with_values::<8>(map, rows, fill, workspace, out),
+        _ => run_with_values::<16>(map, rows, fill, workspace, out),
     };
     out.minors.truncate(len);
     out.bytes.truncate(len * rows.value_bytes);
+}
+
+/// [`run`] for values of `N` bytes.
+fn run_with_values<const N: usize>(
+    map: &ColumnMap,
+    rows: Rows<'_>,
+    fill: Option<&[u8]>,
+    workspace: &mut Workspace,
+    out: &mut RowBlock,
+) -> usize {
+    let RowBlock { minors, bytes } = out;
+    let mut values = Values::<N>::new(rows, fill, bytes);
+    run(map, rows, fill.is_some(), workspace, minors, &mut values)
 }
 
 /// Moves values along with their indices.
