@@ -32,8 +32,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "concat",
         &[
-            "numpy", "awkward", "sparse", "options", "names", "told", "input", "planner", "arrays",
-            "frames", "merging", "mapping", "plan", "compile",
+            "numpy", "kept", "awkward", "sparse", "options", "names", "texts", "told", "input",
+            "planner", "arrays", "frames", "merging", "mapping", "plan", "compile",
         ],
     ),
     ("io", &["sync", "blocks", "clock", "files", "identity", "source", "context", "local"]),

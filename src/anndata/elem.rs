@@ -169,6 +169,17 @@ pub struct Nullable {
     pub values: Box<Elem>,
     /// Boolean, true where missing, of the values' shape.
     pub mask: SharedArray,
+    /// What stands for a missing string in pandas, where that is said.
+    pub na_value: Option<NaValue>,
+}
+
+/// What stands for a missing value in pandas' own dtype of strings (attribute `na-value`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NaValue {
+    /// `pd.NA`: comparisons with it are neither true nor false.
+    Na,
+    /// NaN: comparisons with it are false.
+    Nan,
 }
 
 /// An awkward array, in the form that `awkward.to_buffers` gives.

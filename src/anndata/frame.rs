@@ -121,7 +121,7 @@ pub(super) fn as_column(elem: Elem, len: u64, at: &Place<'_>) -> Result<Elem, De
             Elem::Nullable(column) if column.mask.shape().len() == 2 => {
                 let mask = UnitAxis::drop(column.mask, 1);
                 let values = Box::new(as_column(*column.values, len, at)?);
-                Elem::Nullable(Nullable { values, mask })
+                Elem::Nullable(Nullable { values, mask, na_value: column.na_value })
             }
             elem => elem,
         });

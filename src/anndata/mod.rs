@@ -32,8 +32,8 @@ mod tests;
 pub use categorical::code_dtype;
 pub use decode::{decode, unknown_parts};
 pub use elem::{
-    AnnData, Awkward, Categorical, Elem, Frame, Mapping, Nullable, Raw, Scalar, Sparse, SparseBody,
-    SparseFormat,
+    AnnData, Awkward, Categorical, Elem, Frame, Mapping, NaValue, Nullable, Raw, Scalar, Sparse,
+    SparseBody, SparseFormat,
 };
 pub use encode::{check_tables, encode};
 pub use error::{DecodeError, EncodeError, drop_hint};

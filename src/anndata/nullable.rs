@@ -3,10 +3,13 @@
 
 use super::attrs::set_encoding;
 use super::error::{DecodeError, EncodeError, Place};
-use super::{Elem, Nullable, element};
+use super::{Elem, NaValue, Nullable, element};
 use crate::array::{Cast, SharedArray};
 use crate::base::DType;
-use crate::tree::{Group, Node};
+use crate::tree::{Attr, Group, Node};
+
+/// The attribute that names what stands for a missing string.
+const NA_VALUE: &str = "na-value";
 
 /// What the values must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +55,12 @@ pub(super) fn decode(
             mask.shape()
         )));
     }
-    Ok(Nullable { values: Box::new(elem), mask })
+    let na_value = match group.attrs.get(NA_VALUE) {
+        Some(Attr::Str(text)) if text == "NA" => Some(NaValue::Na),
+        Some(Attr::Str(text)) if text == "NaN" => Some(NaValue::Nan),
+        _ => None,
+    };
+    Ok(Nullable { values: Box::new(elem), mask, na_value })
 }
 
 fn boolean(array: SharedArray, at: &Place<'_>) -> Result<SharedArray, DecodeError> {
@@ -79,6 +87,14 @@ pub(super) fn encode(nullable: &Nullable, element: &str) -> Result<Group, Encode
     };
     let mut group = Group::default();
     set_encoding(&mut group.attrs, encoding, "0.1.0");
+    if encoding == "nullable-string-array" {
+        // As anndata 0.13 writes it; NaN where nothing is said, with which masks work.
+        let name = match nullable.na_value {
+            Some(NaValue::Na) => "NA",
+            Some(NaValue::Nan) | None => "NaN",
+        };
+        group.attrs.insert(NA_VALUE.to_owned(), Attr::Str(name.to_owned()));
+    }
     let values = element::encode(&nullable.values, &format!("{element}/values"))?;
     group.children.insert("values".to_owned(), values);
     group

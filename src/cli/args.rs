@@ -175,6 +175,10 @@ pub struct ConcatArgs {
     /// Format of sparse results: the inputs' own where they agree, else csr
     #[arg(long, value_enum, default_value = "auto", value_name = "FORMAT")]
     pub sparse_format: SparseFormatArg,
+    /// What text becomes of which some is missing: categorical, or nullable strings, which anndata
+    /// reads from 0.11 on [auto: categorical, unless the values are too many to be in memory]
+    #[arg(long, value_enum, default_value = "auto", value_name = "KIND")]
+    pub missing_text: MissingTextArg,
 }
 
 /// What a command may use.
@@ -238,6 +242,14 @@ pub enum SparseFormatArg {
     Csc,
 }
 
+/// What becomes of text of which some is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MissingTextArg {
+    Auto,
+    Categorical,
+    Nullable,
+}
+
 /// A fill value: an integer stays one, which matters for the dtype of what it fills.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FillArg {
@@ -278,6 +290,11 @@ impl ConcatArgs {
                 SparseFormatArg::Auto => concat::FormatChoice::Auto,
                 SparseFormatArg::Csr => concat::FormatChoice::Always(SparseFormat::Csr),
                 SparseFormatArg::Csc => concat::FormatChoice::Always(SparseFormat::Csc),
+            },
+            missing_text: match self.missing_text {
+                MissingTextArg::Auto => concat::MissingText::Auto,
+                MissingTextArg::Categorical => concat::MissingText::Categorical,
+                MissingTextArg::Nullable => concat::MissingText::Nullable,
             },
         }
     }

@@ -15,5 +15,9 @@ pub fn load(recipe: &Recipe, limits: Limits, talk: Talk) -> Result<Merged> {
     for notice in planned.notices() {
         talk.note(notice);
     }
-    Ok(planned.compile(&*talk.progress())?)
+    let merged = planned.compile(&*talk.progress())?;
+    for notice in &merged.notices[planned.notices().len()..] {
+        talk.note(notice);
+    }
+    Ok(merged)
 }

@@ -159,18 +159,22 @@ impl Planner<'_> {
         index: &Frame,
         path: &str,
     ) -> Result<Frame, PlanError> {
+        let path = self.at(path);
+        let origins = self.origins(&path);
         let shares: Vec<FrameShare<'_>> = shares
             .iter()
-            .map(|share| FrameShare {
+            .zip(&origins)
+            .map(|(share, origin)| FrameShare {
                 frame: match share.elem {
                     Some(Elem::Frame(frame)) => Some(frame),
                     _ => None,
                 },
                 len: share.extent,
+                origin: Some(origin),
             })
             .collect();
         let columns =
-            concat_columns(&shares, self.options.join, &self.at(path), &mut self.notices)?;
+            concat_columns(&shares, self.options.join, &path, &mut self.notices, &mut self.texts)?;
         Ok(Frame { columns, ..frame_without_columns(index) })
     }
 

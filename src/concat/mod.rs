@@ -11,9 +11,11 @@
 //! | room | what |
 //! |---|---|
 //! | `numpy` | promotion of dtypes, numbers across dtypes |
+//! | `kept` | what was counted, in private files and from one run to the next |
 //! | `names` | the names of an axis and the keys of mappings, joined |
 //! | [`awkward`] | awkward arrays |
 //! | [`sparse`] | sparse matrices, planned and served |
+//! | `texts` | the distinct values of text with missing ones |
 //! | `told` | notices, the report, errors |
 //! | `arrays` | dense arrays, text and records, one after another |
 //! | `frames` | columns of frames |
@@ -30,6 +32,7 @@ pub mod awkward;
 mod compile;
 mod frames;
 mod input;
+mod kept;
 mod mapping;
 mod merging;
 mod names;
@@ -38,12 +41,13 @@ mod options;
 mod plan;
 mod planner;
 pub mod sparse;
+mod texts;
 mod told;
 
-pub use compile::CensusError;
+pub use compile::{CensusError, Compiled};
 pub use input::Input;
 pub use numpy::FillValue;
-pub use options::{Axis, ConcatOptions, Join, Merge, Pairwise};
+pub use options::{Axis, ConcatOptions, Join, Merge, MissingText, Pairwise};
 pub use plan::{Plan, plan};
 pub use sparse::{CensusEnv, FormatChoice};
 pub use told::{

@@ -141,7 +141,19 @@ pub enum Pairwise {
     Keep,
 }
 
-/// The arguments of `anndata.concat`, and the format of sparse results.
+/// What becomes of columns of text in which some is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MissingText {
+    /// Categorical, unless the distinct values are too many to be in memory at once.
+    #[default]
+    Auto,
+    /// Categorical, as anndata writes it.
+    Categorical,
+    /// Nullable text, which anndata reads from 0.11 on.
+    Nullable,
+}
+
+/// The arguments of `anndata.concat`, the format of sparse results, and what text becomes.
 #[derive(Debug, Clone, Default)]
 pub struct ConcatOptions {
     /// The axis to concatenate along.
@@ -162,4 +174,6 @@ pub struct ConcatOptions {
     pub pairwise: Pairwise,
     /// Format of sparse results.
     pub sparse_format: sparse::FormatChoice,
+    /// What becomes of text in which some is missing.
+    pub missing_text: MissingText,
 }

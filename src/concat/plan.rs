@@ -21,6 +21,7 @@ use super::names::{JoinedAxis, NameLists, index_text, shared_name};
 use super::options::{Axis, ConcatOptions, Pairwise};
 use super::planner::{Planner, Source};
 use super::sparse::PlannedSparse;
+use super::texts::{PlannedText, TextPlans};
 use super::told::{AxisReport, InputJoin, Notice, PlanError, Report};
 
 /// What a concatenation will be.
@@ -30,6 +31,8 @@ pub struct Plan {
     pub merged: AnnData,
     /// The sparse matrices that the result refers to by number.
     pub sparse: Vec<PlannedSparse>,
+    /// Columns of text that become categorical once their values were read.
+    pub texts: Vec<PlannedText>,
     /// What is dropped, converted or replaced.
     pub notices: Vec<Notice>,
     /// How the axis that is not concatenated is joined.
@@ -40,7 +43,7 @@ impl Plan {
     /// Tells the plan. Reads nothing.
     #[must_use]
     pub fn report(&self) -> Report {
-        Report::of(&self.merged, &self.sparse, &self.notices, &self.axis)
+        Report::of(&self.merged, &self.sparse, &self.texts, &self.notices, &self.axis)
     }
 }
 
@@ -64,8 +67,14 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
             adata: Cow::Borrowed(&input.adata),
         })
         .collect();
-    let mut planner =
-        Planner { sources: &sources, options, prefix: "", notices: Vec::new(), sparse: Vec::new() };
+    let mut planner = Planner {
+        sources: &sources,
+        options,
+        prefix: "",
+        notices: Vec::new(),
+        sparse: Vec::new(),
+        texts: TextPlans { choice: options.missing_text, planned: Vec::new() },
+    };
     planner.notices.extend(same_inputs(inputs));
     planner.notices.extend(unused_keys(inputs, options));
     let (mut merged, axis) = planner.concat()?;
@@ -75,7 +84,13 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
         let reason = "the result has no observations".to_owned();
         planner.notices.push(Notice::LeftOut { element: "/raw".to_owned(), reason });
     }
-    Ok(Plan { merged, sparse: planner.sparse, notices: planner.notices, axis })
+    Ok(Plan {
+        merged,
+        sparse: planner.sparse,
+        texts: planner.texts.planned,
+        notices: planner.notices,
+        axis,
+    })
 }
 
 fn check_keys(inputs: &[Input]) -> Result<(), PlanError> {
@@ -264,20 +279,24 @@ impl<'a> Planner<'a> {
     /// The columns of the concatenated axis, and the label.
     fn concat_annotation(&mut self) -> Result<IndexMap<String, Elem>, PlanError> {
         let axis = self.options.axis;
+        let path = self.at(axis.name());
+        let origins = self.origins(&path);
         let shares: Vec<FrameShare<'_>> = self
             .sources
             .iter()
-            .map(|source| {
+            .zip(&origins)
+            .map(|(source, origin)| {
                 let frame = axis.frame(&source.adata);
-                FrameShare { frame: Some(frame), len: frame.len }
+                FrameShare { frame: Some(frame), len: frame.len, origin: Some(origin) }
             })
             .collect();
-        let path = self.at(axis.name());
-        let mut columns = concat_columns(&shares, self.options.join, &path, &mut self.notices)?;
+        let mut columns =
+            concat_columns(&shares, self.options.join, &path, &mut self.notices, &mut self.texts)?;
         if let Some(label) = &self.options.label
             && columns.insert(label.clone(), self.label_column()).is_some()
         {
             let element = self.at(&format!("{}/{label}", axis.name()));
+            self.texts.planned.retain(|text| text.path != element);
             self.notices.push(Notice::LabelReplacesColumn { element });
         }
         Ok(columns)
@@ -355,9 +374,11 @@ impl<'a> Planner<'a> {
             prefix: "/raw",
             notices: Vec::new(),
             sparse: std::mem::take(&mut self.sparse),
+            texts: std::mem::take(&mut self.texts),
         };
         let merged = planner.concat();
         self.sparse = planner.sparse;
+        self.texts = planner.texts;
         self.notices.extend(
             planner
                 .notices

@@ -8,6 +8,7 @@ use crate::anndata::{AnnData, Sparse, SparseFormat};
 
 use super::options::ConcatOptions;
 use super::sparse::{Origin, PlannedSparse, Treatment};
+use super::texts::TextPlans;
 use super::told::{Notice, PlanError};
 
 /// An input during planning: the user's, or the `raw` of one.
@@ -43,9 +44,16 @@ pub struct Planner<'a> {
     pub notices: Vec<Notice>,
     /// Sparse matrices that are resolved later.
     pub sparse: Vec<PlannedSparse>,
+    /// Text that becomes categorical later.
+    pub texts: TextPlans,
 }
 
 impl Planner<'_> {
+    /// Where each input's element at a path comes from.
+    pub fn origins(&self, path: &str) -> Vec<Origin> {
+        self.sources.iter().map(|source| source.origin(path.to_owned())).collect()
+    }
+
     /// The path of an element in a file.
     pub fn at(&self, path: &str) -> String {
         format!("{}/{path}", self.prefix)

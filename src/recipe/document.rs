@@ -12,7 +12,7 @@ use super::identity::{ContentIdentity, Expected};
 use super::place::Place;
 use super::what::{Input, Recipe};
 use crate::anndata::{PatternError, Rule, Selection, SparseFormat};
-use crate::concat::{self, ConcatOptions, FillValue, FormatChoice};
+use crate::concat::{self, ConcatOptions, FillValue, FormatChoice, MissingText};
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
 
 /// The version of plans that this program writes and reads.
@@ -66,6 +66,7 @@ struct Options {
     fill_value: Option<Fill>,
     pairwise: bool,
     sparse_format: Sparse,
+    missing_text: Missing,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -100,6 +101,15 @@ enum Sparse {
     Auto,
     Csr,
     Csc,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Missing {
+    #[default]
+    Auto,
+    Categorical,
+    Nullable,
 }
 
 /// A number; what JSON has no numbers for is text (`nan`, `inf`, `-inf`).
@@ -244,6 +254,7 @@ impl Options {
             fill_value,
             pairwise,
             sparse_format,
+            missing_text,
         } = options;
         Self {
             axis: match axis {
@@ -264,6 +275,11 @@ impl Options {
                 FormatChoice::Auto => Sparse::Auto,
                 FormatChoice::Always(SparseFormat::Csr) => Sparse::Csr,
                 FormatChoice::Always(SparseFormat::Csc) => Sparse::Csc,
+            },
+            missing_text: match missing_text {
+                MissingText::Auto => Missing::Auto,
+                MissingText::Categorical => Missing::Categorical,
+                MissingText::Nullable => Missing::Nullable,
             },
         }
     }
@@ -293,6 +309,11 @@ impl From<Options> for ConcatOptions {
                 Sparse::Auto => FormatChoice::Auto,
                 Sparse::Csr => FormatChoice::Always(SparseFormat::Csr),
                 Sparse::Csc => FormatChoice::Always(SparseFormat::Csc),
+            },
+            missing_text: match options.missing_text {
+                Missing::Auto => MissingText::Auto,
+                Missing::Categorical => MissingText::Categorical,
+                Missing::Nullable => MissingText::Nullable,
             },
         }
     }

@@ -153,10 +153,12 @@ impl Planned {
     /// An input that cannot be read or has changed, or a file that cannot be written.
     pub fn compile(&self, progress: &dyn Progress) -> Result<Merged, RecipeError> {
         let env = CensusEnv::from_environment(self.limits.memory_bytes);
-        let merged = self.plan.compile(&env, progress)?;
+        let compiled = self.plan.compile(&env, progress)?;
+        let mut notices = self.plan.notices.clone();
+        notices.extend(compiled.notices);
         Ok(Merged {
-            root: anndata::encode(&merged)?,
-            notices: self.plan.notices.clone(),
+            root: anndata::encode(&compiled.merged)?,
+            notices,
             report: self.report(),
             identities: self.identities.clone(),
             modified: self.modified(),

@@ -76,6 +76,7 @@ fn what_is_written_is_what_is_read() {
             fill_value: Some(FillValue::Float(f64::NEG_INFINITY)),
             pairwise: concat::Pairwise::Keep,
             sparse_format: FormatChoice::Always(SparseFormat::Csc),
+            missing_text: concat::MissingText::Nullable,
         },
         layout: ZarrOptions {
             format: ZarrFormat::V2,

@@ -428,6 +428,7 @@ impl CategoryType {
             (TextKind::Str, Categories::Text(texts)) => Elem::Nullable(Nullable {
                 values: Box::new(categories),
                 mask: Filled::shared(DType::Bool, &[texts.len() as u64], &[0]),
+                na_value: None,
             }),
             _ => categories,
         }

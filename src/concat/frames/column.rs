@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use crate::anndata::{Categorical, Elem, Nullable};
+use crate::anndata::{Categorical, Elem, NaValue, Nullable};
 use crate::array::{
     Blanked, Cast, Filled, FilledText, FormattedText, Lookup, LookupText, Recoded, SharedArray,
     SharedText, Stacked, StackedText,
@@ -11,6 +11,9 @@ use crate::array::{
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError};
 use crate::concat::numpy::nan_bytes;
+use crate::concat::options::MissingText;
+use crate::concat::sparse::Origin;
+use crate::concat::texts::{PlannedText, TextPart, TextPlans, TextShare};
 use crate::concat::told::Notice;
 
 use super::categories::{Categories, CategoryType, Recoder};
@@ -67,6 +70,8 @@ pub(super) struct Present<'a> {
     pub own: ColumnType,
     /// Its dtype after `unify_dtypes`.
     pub ty: ColumnType,
+    /// Where it comes from, if that is known.
+    pub origin: Option<Origin>,
 }
 
 /// Concatenates the shares of the column at `path`.
@@ -74,6 +79,7 @@ pub(super) fn concat_column(
     shares: &[Share<'_>],
     path: &str,
     notices: &mut Vec<Notice>,
+    texts: &mut TextPlans,
 ) -> Result<Elem, ReadError> {
     let probes: Vec<_> = shares
         .iter()
@@ -101,9 +107,11 @@ pub(super) fn concat_column(
         outcome = Outcome { ty: ColumnType::Masked(DType::Bool), by_way_of: None, blank };
     }
     let told = notices.len();
-    let column = Builder { shares, outcome: &outcome }.column(path, notices)?;
+    let num_planned = texts.planned.len();
+    let column = Builder { shares, outcome: &outcome }.column(path, notices, texts)?;
+    let becomes_categorical = texts.planned.len() > num_planned;
     if notices.len() == told
-        && let Some(notice) = conversion(shares, &outcome, path)
+        && let Some(notice) = conversion(shares, &outcome, becomes_categorical, path)
     {
         notice.tell(notices);
     }
@@ -111,14 +119,23 @@ pub(super) fn concat_column(
 }
 
 /// The notice of a column that becomes of another kind in some share.
-fn conversion(shares: &[Share<'_>], outcome: &Outcome, path: &str) -> Option<Notice> {
+fn conversion(
+    shares: &[Share<'_>],
+    outcome: &Outcome,
+    becomes_categorical: bool,
+    path: &str,
+) -> Option<Notice> {
     let mut from: Vec<String> = Vec::new();
     let mut is_converted = false;
     for (share, &blank) in shares.iter().zip(&outcome.blank) {
         let Some(column) = share.column.as_ref().filter(|_| !blank && share.len > 0) else {
             continue;
         };
-        is_converted |= !column.own.is_akin(&outcome.ty);
+        is_converted |= if becomes_categorical {
+            !matches!(column.own, ColumnType::Category(_))
+        } else {
+            !column.own.is_akin(&outcome.ty)
+        };
         let kind = column.own.describe();
         if !from.contains(&kind) {
             from.push(kind);
@@ -127,7 +144,11 @@ fn conversion(shares: &[Share<'_>], outcome: &Outcome, path: &str) -> Option<Not
     is_converted.then(|| Notice::ColumnsConverted {
         elements: vec![path.to_owned()],
         from,
-        to: outcome.ty.describe(),
+        to: if becomes_categorical {
+            "categories of strings".to_owned()
+        } else {
+            outcome.ty.describe()
+        },
         missing: shares.iter().any(|share| share.column.is_none()),
     })
 }
@@ -199,7 +220,12 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// The column in the dtype of the outcome.
-    fn column(&self, path: &str, notices: &mut Vec<Notice>) -> Result<Elem, ReadError> {
+    fn column(
+        &self,
+        path: &str,
+        notices: &mut Vec<Notice>,
+        texts: &mut TextPlans,
+    ) -> Result<Elem, ReadError> {
         match &self.outcome.ty {
             ColumnType::Number(dtype) => Ok(Elem::Dense(self.numbers(*dtype)?)),
             ColumnType::Masked(dtype) if dtype.kind() == Kind::Float => {
@@ -209,6 +235,7 @@ impl Builder<'_> {
             ColumnType::Masked(dtype) => Ok(Elem::Nullable(Nullable {
                 values: Box::new(Elem::Dense(self.numbers(*dtype)?)),
                 mask: self.mask(),
+                na_value: None,
             })),
             ColumnType::Category(category) => {
                 if category.categories.dtype().is_none() && category.categories.len() > 0 {
@@ -216,19 +243,54 @@ impl Builder<'_> {
                 }
                 self.categorical(category)
             }
-            ColumnType::Str => Ok(Elem::Nullable(Nullable {
-                values: Box::new(Elem::Text(self.text()?)),
-                mask: self.mask(),
-            })),
+            ColumnType::Str => {
+                if self.has_missing()? {
+                    self.plan_text(path, texts)?;
+                }
+                self.nullable_text()
+            }
             ColumnType::Object => {
                 notices.extend(mixture(self.shares, path));
-                let values = Elem::Text(self.text()?);
                 if !self.has_missing()? {
-                    return Ok(values);
+                    return Ok(Elem::Text(self.text()?));
                 }
-                Ok(Elem::Nullable(Nullable { values: Box::new(values), mask: self.mask() }))
+                self.plan_text(path, texts)?;
+                self.nullable_text()
             }
         }
+    }
+
+    fn nullable_text(&self) -> Result<Elem, ReadError> {
+        let mut markers = self.shares.iter().flat_map(|share| &share.column).map(|column| {
+            if let Elem::Nullable(nullable) = column.elem { nullable.na_value } else { None }
+        });
+        // What is not pandas' NA everywhere is NaN, with which masks work.
+        let is_na = self.shares.iter().any(|share| share.column.is_some())
+            && markers.all(|marker| marker == Some(NaValue::Na));
+        Ok(Elem::Nullable(Nullable {
+            values: Box::new(Elem::Text(self.text()?)),
+            mask: self.mask(),
+            na_value: is_na.then_some(NaValue::Na),
+        }))
+    }
+
+    /// Plans the census that makes the column categorical.
+    fn plan_text(&self, path: &str, texts: &mut TextPlans) -> Result<(), ReadError> {
+        if texts.choice == MissingText::Nullable {
+            return Ok(());
+        }
+        let by_way_of = self.outcome.by_way_of;
+        let present = |column: &Present<'_>| {
+            Ok(TextPart::Present(TextShare {
+                text: text_of(column.elem, by_way_of)?,
+                mask: mask_of(column.elem),
+                origin: column.origin.clone(),
+                by_way_of,
+            }))
+        };
+        let parts = self.each(present, TextPart::Missing)?;
+        texts.planned.push(PlannedText::new(path, parts, texts.choice));
+        Ok(())
     }
 
     /// Each share's column, or its length where it has none or is replaced by missing values.

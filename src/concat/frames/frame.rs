@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use crate::anndata::{Elem, Frame};
 use crate::base::{DType, ReadError};
 use crate::concat::options::Join;
+use crate::concat::sparse::Origin;
+use crate::concat::texts::TextPlans;
 use crate::concat::told::Notice;
 
 use super::categories::{Categories, CategoryType, TextKind};
@@ -22,6 +24,8 @@ pub struct FrameShare<'a> {
     pub frame: Option<&'a Frame>,
     /// Number of rows.
     pub len: u64,
+    /// Where it comes from, if what was counted of it is to be kept.
+    pub origin: Option<&'a Origin>,
 }
 
 /// Concatenates the columns of frames; the index is the caller's.
@@ -33,6 +37,7 @@ pub fn concat_columns(
     join: Join,
     path: &str,
     notices: &mut Vec<Notice>,
+    texts: &mut TextPlans,
 ) -> Result<IndexMap<String, Elem>, ReadError> {
     let mut frames = shares
         .par_iter()
@@ -64,8 +69,8 @@ pub fn concat_columns(
             let shares: Vec<Share<'_>> =
                 frames.iter().zip(&blocks).map(|(frame, block)| frame.share(name, block)).collect();
             let path = format!("{path}/{name}");
-            let column =
-                concat_column(&shares, &path, notices).map_err(|error| error.within(&path))?;
+            let column = concat_column(&shares, &path, notices, texts)
+                .map_err(|error| error.within(&path))?;
             columns.insert(name.to_owned(), column);
         }
         start = end;
@@ -76,6 +81,7 @@ pub fn concat_columns(
 /// A frame whose dtypes are known.
 struct TypedFrame<'a> {
     len: u64,
+    origin: Option<&'a Origin>,
     columns: IndexMap<&'a str, TypedColumn<'a>>,
 }
 
@@ -103,7 +109,7 @@ impl<'a> TypedFrame<'a> {
                 ColumnType::of(elem).map_err(|error| error.within(&format!("{path}/{name}")))?;
             columns.insert(name.as_str(), TypedColumn { elem, ty: own.clone(), own });
         }
-        Ok(Self { len: share.len, columns })
+        Ok(Self { len: share.len, origin: share.origin, columns })
     }
 
     /// The columns of a run that the frame has.
@@ -120,6 +126,10 @@ impl<'a> TypedFrame<'a> {
             elem: column.elem,
             own: column.own.clone(),
             ty: column.ty.clone(),
+            origin: self.origin.map(|origin| Origin {
+                element: format!("{}/{name}", origin.element),
+                ..origin.clone()
+            }),
         });
         Share { column, len: self.len, block }
     }

@@ -9,6 +9,7 @@
 //! | `column_type`, `column_rule` | pandas' dtypes and their common one |
 //! | `column` | the values, in the dtype that the rule chose |
 //! | `categories`, `natsort` | categories: union, natural order, recoding |
+//! | `missing_text` | text with missing values, made categorical |
 //! | `missing`, `values` | which values are missing; columns as plain values |
 //! | `reindex` | rows under the joined names |
 //!
@@ -20,6 +21,7 @@ mod column_rule;
 mod column_type;
 mod frame;
 mod missing;
+mod missing_text;
 mod natsort;
 mod reindex;
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod values;
 pub(super) use categories::{Categories, TextKind};
 pub(super) use column_type::{ColumnType, find_common};
 pub(super) use frame::{FrameShare, concat_columns};
+pub(super) use missing_text::{KnownPart, categorical_of};
 pub(super) use reindex::{
     frame_without_columns, reindex_array, reindex_column, reindex_frame, reindex_rows_of_text,
 };

@@ -28,6 +28,7 @@ pub fn reindex_column(column: &Elem, indexer: &Indexer) -> Option<Elem> {
             Elem::Nullable(Nullable {
                 values: Box::new(Elem::Dense(gather(array, indexer, &[0]))),
                 mask: introduced_mask(indexer),
+                na_value: None,
             })
         }
         Elem::Dense(array) => {
@@ -41,7 +42,11 @@ pub fn reindex_column(column: &Elem, indexer: &Indexer) -> Option<Elem> {
             if !introduces {
                 return Some(values);
             }
-            Elem::Nullable(Nullable { values: Box::new(values), mask: introduced_mask(indexer) })
+            Elem::Nullable(Nullable {
+                values: Box::new(values),
+                mask: introduced_mask(indexer),
+                na_value: None,
+            })
         }
         Elem::Categorical(categorical) => {
             let missing = vec![0xff; categorical.codes.dtype().size_bytes()];
@@ -63,6 +68,7 @@ pub fn reindex_column(column: &Elem, indexer: &Indexer) -> Option<Elem> {
             Elem::Nullable(Nullable {
                 values: Box::new(values),
                 mask: gather(&nullable.mask, indexer, &[1]),
+                na_value: nullable.na_value,
             })
         }
         _ => return None,

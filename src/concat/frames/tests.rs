@@ -9,7 +9,8 @@ use crate::anndata::{Categorical, Elem, Frame, Nullable};
 use crate::array::cast::cast_bytes;
 use crate::array::{ArraySource, MemoryArray, MemoryText, SharedArray, read_all, read_all_text};
 use crate::base::{DType, ReadError, Region};
-use crate::concat::options::Join;
+use crate::concat::options::{Join, MissingText};
+use crate::concat::texts::TextPlans;
 use crate::concat::told::Notice;
 
 use super::frame::{FrameShare, concat_columns};
@@ -26,7 +27,11 @@ fn text(values: &[&str]) -> Elem {
 }
 
 fn nullable(values: Elem, mask: &[f64]) -> Elem {
-    Elem::Nullable(Nullable { values: Box::new(values), mask: numbers(DType::Bool, mask) })
+    Elem::Nullable(Nullable {
+        values: Box::new(values),
+        mask: numbers(DType::Bool, mask),
+        na_value: None,
+    })
 }
 
 fn categorical(codes: &[f64], categories: Elem, ordered: bool) -> Elem {
@@ -93,10 +98,13 @@ fn frame(columns: &[(&str, Elem)], len: u64) -> Frame {
 }
 
 fn concat(frames: &[Frame], join: Join) -> (IndexMap<String, Elem>, Vec<Notice>) {
-    let shares: Vec<FrameShare<'_>> =
-        frames.iter().map(|frame| FrameShare { frame: Some(frame), len: frame.len }).collect();
+    let shares: Vec<FrameShare<'_>> = frames
+        .iter()
+        .map(|frame| FrameShare { frame: Some(frame), len: frame.len, origin: None })
+        .collect();
     let mut notices = Vec::new();
-    let columns = concat_columns(&shares, join, "/obs", &mut notices).unwrap();
+    let mut texts = TextPlans { choice: MissingText::Nullable, planned: Vec::new() };
+    let columns = concat_columns(&shares, join, "/obs", &mut notices, &mut texts).unwrap();
     (columns, notices)
 }
 

@@ -109,6 +109,7 @@ impl Planner<'_> {
             let Some(value) = chosen else { continue };
             match reindex_column(value.elem, value.indexer) {
                 Some(column) => {
+                    self.plan_missing_text(&column, &path)?;
                     frame.columns.insert(key.to_owned(), column);
                 }
                 None => self.notices.push(Notice::LeftOut {
@@ -203,7 +204,13 @@ impl Planner<'_> {
     ) -> Result<Option<Elem>, PlanError> {
         let Value { elem, input, indexer } = value;
         Ok(match elem {
-            Elem::Frame(frame) => Some(Elem::Frame(reindex_frame(frame, indexer, index))),
+            Elem::Frame(frame) => {
+                let frame = reindex_frame(frame, indexer, index);
+                for (name, column) in &frame.columns {
+                    self.plan_missing_text(column, &self.at(&format!("{path}/{name}")))?;
+                }
+                Some(Elem::Frame(frame))
+            }
             _ if indexer.is_identity() => Some(elem.clone()),
             Elem::Dense(array) => Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer))),
             // `_apply_to_sparse` makes a new matrix of what has no rows.

@@ -133,6 +133,13 @@ pub enum Notice {
         /// The kinds it mixes.
         kinds: Vec<String>,
     },
+    /// Text of which some is missing stays text: its distinct values are too many for categories.
+    TooManyCategories {
+        /// Path of the column.
+        element: String,
+        /// Bytes that distinct values may take.
+        most_bytes: u64,
+    },
     /// A column of nullable integers and floats is written as floats with NaN.
     NullableBecomesFloat {
         /// Path of the column.
@@ -302,6 +309,13 @@ impl fmt::Display for Notice {
                 let from = from.join(" with ");
                 write!(f, "columns of {from} become {to}{why}: {}", FirstFew(elements))
             }
+            Self::TooManyCategories { element, most_bytes } => write!(
+                f,
+                "{element} stays text (nullable-string-array, which anndata reads from 0.11 on): its \
+                 distinct values take more than {} MiB\n  \
+                 hint: --missing-text categorical makes it categorical all the same",
+                most_bytes >> 20
+            ),
             Self::PairwiseNotKept { elements } => write!(
                 f,
                 "not kept: {}\n  hint: --pairwise keeps them, block-diagonal",

@@ -1,6 +1,7 @@
 //! A plan told: what the result holds, how the joined axis came about, what is read before the first
 //! answer. For `inspect`; its serialised form is stable.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::anndata::{
 use crate::base::{DType, Indexer};
 use crate::concat::options::Axis;
 use crate::concat::sparse::PlannedSparse;
+use crate::concat::texts::PlannedText;
 
 use super::notice::Notice;
 
@@ -97,16 +99,18 @@ pub struct ElementReport {
     pub shape: Option<Vec<u64>>,
 }
 
-/// What a sparse matrix reads before it can be served.
+/// What is read of an element before it can be served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReadReport {
-    /// Path of the matrix.
+    /// Path of the element.
     pub path: String,
     /// Bytes read to count what a join keeps, unless that is known from before.
     pub census_bytes: u64,
     /// Bytes read to convert other encodings.
     pub conversion_bytes: u64,
+    /// Strings read to find the distinct ones, unless they are known from before.
+    pub census_strings: u64,
 }
 
 /// A notice with its sentence.
@@ -125,12 +129,14 @@ impl Report {
     pub fn of(
         merged: &AnnData,
         sparse: &[PlannedSparse],
+        texts: &[PlannedText],
         notices: &[Notice],
         joined: &AxisReport,
     ) -> Self {
-        let mut elements = Elements::default();
+        let categorical = texts.iter().map(|text| text.path.as_str()).collect();
+        let mut elements = Elements { categorical, ..Elements::default() };
         elements.add_adata(merged);
-        let reads = elements
+        let mut reads: Vec<ReadReport> = elements
             .planned
             .iter()
             .filter_map(|(path, number)| {
@@ -139,10 +145,17 @@ impl Report {
                     path: path.clone(),
                     census_bytes: report.census_bytes(),
                     conversion_bytes: report.conversion_bytes(),
+                    census_strings: 0,
                 };
                 (read.census_bytes + read.conversion_bytes > 0).then_some(read)
             })
             .collect();
+        reads.extend(texts.iter().filter(|text| text.num_strings() > 0).map(|text| ReadReport {
+            path: text.path.trim_start_matches('/').to_owned(),
+            census_bytes: 0,
+            conversion_bytes: 0,
+            census_strings: text.num_strings(),
+        }));
         let notices = notices
             .iter()
             .map(|notice| NoticeReport { notice: notice.clone(), message: notice.to_string() })
@@ -160,13 +173,15 @@ impl Report {
 }
 
 #[derive(Default)]
-struct Elements {
+struct Elements<'a> {
+    /// Paths of text that becomes categorical.
+    categorical: HashSet<&'a str>,
     found: Vec<ElementReport>,
     /// Paths of the matrices that are planned, and their numbers.
     planned: Vec<(String, usize)>,
 }
 
-impl Elements {
+impl Elements<'_> {
     fn add_adata(&mut self, adata: &AnnData) {
         if let Some(x) = &adata.x {
             self.add("X", x);
@@ -265,6 +280,10 @@ impl Elements {
     }
 
     fn add_nullable(&mut self, path: &str, nullable: &Nullable) {
+        if self.categorical.contains(format!("/{path}").as_str()) {
+            let shape = Some(nullable.mask.shape().to_vec());
+            return self.push(path, "categorical", Some("strings".to_owned()), shape);
+        }
         let (encoding, dtype) = match &*nullable.values {
             Elem::Dense(values) if values.dtype() == DType::Bool => ("nullable-boolean", None),
             Elem::Dense(values) => ("nullable-integer", Some(values.dtype().to_string())),

@@ -8,7 +8,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::base::{Progress, ReadError};
-use crate::concat::sparse::stored::{ColumnMap, Compressed, Offsets, OffsetsWriter, spill_failed};
+use crate::concat::kept::{Offsets, OffsetsWriter};
+use crate::concat::sparse::stored::{ColumnMap, Compressed, spill_failed};
 
 /// Major slices whose counts are held at once.
 const BAND: u64 = 1 << 20;

@@ -1,9 +1,13 @@
 //! Where resolving may put things, and how much of them.
 
 use crate::concat::sparse::served::BlockCache;
-use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
+use std::{env, io};
+
+use crate::base::ReadError;
+use crate::concat::kept::{CensusKey, CensusStore, Offsets};
+use crate::concat::sparse::stored::spill_failed;
 
 /// What resolving may use.
 #[derive(Debug, Clone)]
@@ -38,6 +42,44 @@ impl CensusEnv {
             blocks: Arc::new(BlockCache::new(usize::try_from(quarter).unwrap_or(usize::MAX))),
             told_unkept: Arc::new(Once::new()),
         }
+    }
+
+    /// What was kept under `key`, of so many entries if that is known.
+    pub(in crate::concat) fn kept(
+        &self,
+        key: Option<CensusKey>,
+        num_entries: Option<u64>,
+    ) -> Option<Offsets> {
+        self.store()?.load(key?, num_entries, &self.spill_dir)
+    }
+
+    /// Keeps a census under `key`, if anything is kept.
+    pub(in crate::concat) fn keep(&self, key: Option<CensusKey>, census: &Offsets) {
+        if let Some((key, store)) = key.zip(self.store())
+            && let Err(error) = store.store(key, census)
+        {
+            self.tell_unkept(&error);
+        }
+    }
+
+    /// A file of `spill_dir` that cannot be made, written or read.
+    pub(in crate::concat) fn spill_failed(&self, error: io::Error) -> ReadError {
+        spill_failed(&self.spill_dir, error)
+    }
+
+    fn store(&self) -> Option<CensusStore<'_>> {
+        let dir = self.cache_dir.as_deref()?;
+        CensusStore::open(dir).map_err(|error| self.tell_unkept(&error)).ok()
+    }
+
+    fn tell_unkept(&self, error: &io::Error) {
+        let dir = self.cache_dir.as_deref().unwrap_or(Path::new(""));
+        self.told_unkept.call_once(|| {
+            log::warn!(
+                "{}: cannot keep what was counted, it will be counted again next time: {error}",
+                dir.display()
+            );
+        });
     }
 
     /// For matrices that are read once and forgotten.

@@ -1,10 +1,9 @@
 //! From a planned matrix to one that can be read: what only the data can decide.
 //!
-//! Owns censuses and where they are kept, and conversions between encodings. Decides what is counted
+//! Owns censuses and conversions between encodings. Decides what is counted
 //! and what is known from before. Knows nothing of how a region is computed.
 
 mod census;
-mod census_store;
 mod convert;
 mod env;
 mod resolve;

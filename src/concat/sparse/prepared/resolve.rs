@@ -1,7 +1,5 @@
 //! From a planned matrix to one that can be read.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -9,6 +7,7 @@ use rayon::prelude::*;
 use crate::anndata::{Sparse, SparseBody, SparseFormat};
 use crate::array::{Cast, Gathered, SharedArray, cast_bytes};
 use crate::base::{DType, Indexer, Progress, ReadError, Silent};
+use crate::concat::kept::{CensusKey, Offsets};
 use crate::concat::numpy::FillValue;
 use crate::concat::sparse::planned::{
     Layout, Origin, PartSource, PlannedPart, PlannedSparse, Treatment,
@@ -16,10 +15,9 @@ use crate::concat::sparse::planned::{
 use crate::concat::sparse::served::{
     Arrays, Common, Direct, Interleaved, MinorPart, Part, Remapped, Stack, Uniform, UniformValues,
 };
-use crate::concat::sparse::stored::{ColumnMap, ColumnMaps, Compressed, Offsets};
+use crate::concat::sparse::stored::{ColumnMap, ColumnMaps, Compressed};
 
 use super::census::count_kept;
-use super::census_store::{CensusKey, CensusStore};
 use super::convert::{dense_to_rows, transposed};
 use super::env::CensusEnv;
 
@@ -271,30 +269,16 @@ fn census(
     env: &CensusEnv,
     progress: &dyn Progress,
 ) -> Result<Offsets, ReadError> {
-    let unkept = |dir: &Path, error: io::Error| {
-        env.told_unkept.call_once(|| {
-            log::warn!(
-                "{}: cannot keep what was counted, it will be counted again next time: {error}",
-                dir.display()
-            );
-        });
-    };
-    let kept = env.cache_dir.as_deref().zip(CensusKey::new(matrix, map)).and_then(|(dir, key)| {
-        let store = CensusStore::open(dir).map_err(|error| unkept(dir, error)).ok()?;
-        Some((dir, store, key))
-    });
-    if let Some((_, store, key)) = &kept
-        && let Some(offsets) = store.load(*key, matrix.num_major + 1, &env.spill_dir)
-    {
+    let Origin { identity, element, .. } = &*matrix.origin;
+    let numbers = [matrix.num_major, matrix.num_minor, matrix.nnz];
+    let key = CensusKey::new(identity, element, &numbers, &map.kept_mask());
+    let is_whole = |offsets: &Offsets| offsets.len() == matrix.num_major + 1;
+    if let Some(offsets) = env.kept(key, Some(matrix.num_major + 1)).filter(is_whole) {
         progress.advance(matrix.nnz * matrix.index_bytes() as u64);
         return Ok(offsets);
     }
     let offsets = count_kept(matrix, map, &env.spill_dir, progress)?;
-    if let Some((dir, store, key)) = kept
-        && let Err(error) = store.store(key, &offsets)
-    {
-        unkept(dir, error);
-    }
+    env.keep(key, &offsets);
     Ok(offsets)
 }
 

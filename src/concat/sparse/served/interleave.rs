@@ -12,9 +12,8 @@ use rayon::prelude::*;
 use crate::array::{ArraySource, SharedArray};
 use crate::base::parallel::try_each;
 use crate::base::{DType, ReadError, Region};
-use crate::concat::sparse::stored::{
-    Compressed, IndexType, Offsets, OffsetsWriter, copy_shifted, spill_failed,
-};
+use crate::concat::kept::{Offsets, OffsetsWriter};
+use crate::concat::sparse::stored::{Compressed, IndexType, copy_shifted, spill_failed};
 use crate::io::BlockKey;
 
 use super::cache::{BlockCache, RowBlock, new_owner};

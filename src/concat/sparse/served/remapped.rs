@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::array::SharedArray;
 use crate::base::parallel::{is_sequential, try_each};
 use crate::base::{ReadError, Region};
-use crate::concat::sparse::stored::{ColumnMap, Compressed, IndexType, Offsets};
+use crate::concat::kept::Offsets;
+use crate::concat::sparse::stored::{ColumnMap, Compressed, IndexType};
 use crate::io::BlockKey;
 
 use super::cache::{BlockCache, RowBlock, new_owner};

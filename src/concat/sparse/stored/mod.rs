@@ -1,16 +1,14 @@
 //! What is read, and what is put aside: the arrays of an input's matrix, integers of any width,
-//! offsets, tables of columns, unlinked files.
+//! tables of columns, unlinked files.
 //!
 //! Owns the checks that a matrix does not contradict itself. Decides nothing. Knows no stack.
 
 mod column_map;
 mod ints;
-mod offsets;
 mod source;
 mod spill;
 
 pub(super) use column_map::{ColumnMap, ColumnMaps};
 pub(super) use ints::{IndexType, copy_shifted, load_minors, map_in_place, shift_in_place};
-pub(super) use offsets::{Offsets, OffsetsWriter};
 pub(super) use source::Compressed;
 pub(super) use spill::{SpillWriter, failed as spill_failed};

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::concat::sparse::stored::{ColumnMap, Compressed, Offsets, OffsetsWriter};
+use super::table::{Offsets, OffsetsWriter};
 
 const MAGIC: &[u8; 8] = b"ANNCATC1";
 const SUFFIX: &str = "census";
@@ -36,37 +36,37 @@ const COPY_ENTRIES: usize = 8 << 10;
 
 /// A directory of censuses that nobody else can write to.
 #[derive(Debug)]
-pub(super) struct CensusStore<'a> {
+pub struct CensusStore<'a> {
     dir: &'a Path,
 }
 
 /// Names one census.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CensusKey(u128);
+pub struct CensusKey(u128);
 
 impl CensusKey {
-    /// The key of the census of `matrix` under `map`; `None` when the source cannot be told apart.
-    pub(super) fn new(matrix: &Compressed, map: &ColumnMap) -> Option<Self> {
-        let origin = &matrix.origin;
-        if origin.identity.is_empty() {
+    /// The key of what was counted of `element` in the source of this identity; `numbers` and `rest`
+    /// are all else that it depends on. `None` when the source cannot be told apart.
+    pub fn new(identity: &str, element: &str, numbers: &[u64], rest: &[u8]) -> Option<Self> {
+        if identity.is_empty() {
             return None;
         }
         let mut hasher = Xxh3::new();
-        for text in [&*origin.identity, origin.element.as_str()] {
+        for text in [identity, element] {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
-        for number in [matrix.num_major, matrix.num_minor, matrix.nnz] {
+        for number in numbers {
             hasher.update(&number.to_le_bytes());
         }
-        hasher.update(&xxh3_128(&map.kept_mask()).to_le_bytes());
+        hasher.update(&xxh3_128(rest).to_le_bytes());
         Some(Self(hasher.digest128()))
     }
 }
 
 impl<'a> CensusStore<'a> {
     /// The directory, made if it is not there.
-    pub(super) fn open(dir: &'a Path) -> io::Result<Self> {
+    pub fn open(dir: &'a Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let metadata = fs::metadata(dir)?;
         refuse_foreign(&metadata).map_err(|why| {
@@ -86,11 +86,11 @@ impl<'a> CensusStore<'a> {
     }
 
     /// A private copy of the census of `key`, if it is there and whole; a long one lies in
-    /// `spill_dir`.
-    pub(super) fn load(
+    /// `spill_dir`. `num_entries` is how long it has to be, where that is known.
+    pub fn load(
         &self,
         key: CensusKey,
-        num_entries: u64,
+        num_entries: Option<u64>,
         spill_dir: &Path,
     ) -> Option<Offsets> {
         let path = self.path(key);
@@ -112,7 +112,7 @@ impl<'a> CensusStore<'a> {
     }
 
     /// Keeps a census.
-    pub(super) fn store(&self, key: CensusKey, offsets: &Offsets) -> io::Result<()> {
+    pub fn store(&self, key: CensusKey, offsets: &Offsets) -> io::Result<()> {
         let mut checksum = Xxh3::new();
         (0..offsets.len()).for_each(|at| checksum.update(&offsets.get(at).to_le_bytes()));
         let file =
@@ -168,7 +168,7 @@ impl<'a> CensusStore<'a> {
 fn copy(
     mut file: &File,
     key: CensusKey,
-    num_entries: u64,
+    num_entries: Option<u64>,
     spill_dir: &Path,
 ) -> io::Result<Offsets> {
     let metadata = file.metadata()?;
@@ -176,6 +176,8 @@ fn copy(
         return Err(io::Error::other("it is no regular file"));
     }
     refuse_foreign(&metadata).map_err(|why| io::Error::other(format!("it {why}")))?;
+    let stored_entries = metadata.len().saturating_sub(HEADER_BYTES as u64) / 8;
+    let num_entries = num_entries.unwrap_or(stored_entries);
     let expected_len =
         num_entries.checked_mul(8).and_then(|len| len.checked_add(HEADER_BYTES as u64));
     if Some(metadata.len()) != expected_len {
@@ -262,7 +264,7 @@ mod tests {
         let store = CensusStore::open(dir.path()).unwrap();
         let (key, offsets) = census();
         store.store(key, &offsets).unwrap();
-        let loaded = store.load(key, offsets.len(), spill.path()).unwrap();
+        let loaded = store.load(key, Some(offsets.len()), spill.path()).unwrap();
         let expected = entries(&offsets);
         assert_eq!(entries(&loaded), expected);
         let path = store.path(key);
@@ -290,7 +292,7 @@ mod tests {
         }
         store.store(key, &offsets).unwrap();
         let path = store.path(key);
-        let load = || store.load(key, offsets.len(), dir.path());
+        let load = || store.load(key, Some(offsets.len()), dir.path());
         assert!(load().is_some());
         permit(&path, 0o620);
         assert!(load().is_none());
