@@ -1,7 +1,7 @@
 //! `X`, layers, and the concatenated axis's mapping: keys joined, each element concatenated.
 
 use crate::anndata::{Elem, Frame, Mapping};
-use crate::base::Indexer;
+use crate::base::{DType, Indexer};
 
 use super::arrays::{ArrayShare, Kind};
 use super::awkward::{AwkwardPart, Concatenated, Fields, concat_awkward};
@@ -208,7 +208,11 @@ impl Planner<'_> {
         for (key, elems) in self.joined_elements(&mappings, axis.pairwise_name()) {
             let path = format!("{}/{key}", axis.pairwise_name());
             let Some(parts) = self.pairwise_parts(axis, &elems, &path) else { continue };
+            let dtypes: Vec<DType> = parts.iter().filter_map(|part| part.source.dtype()).collect();
             let sparse = self.add_sparse(plan_pairwise(parts)?, &path)?;
+            if dtypes.contains(&DType::F16) {
+                self.tell_conversion(&dtypes, sparse.dtype, &path);
+            }
             out.insert(key.to_owned(), Elem::Sparse(sparse));
         }
         Ok(out)

@@ -107,7 +107,7 @@ impl Planner<'_> {
     }
 
     /// Tells when arrays become of another dtype.
-    pub(super) fn tell_conversion(&mut self, dtypes: &[DType], to: DType, path: &str) {
+    pub fn tell_conversion(&mut self, dtypes: &[DType], to: DType, path: &str) {
         if dtypes.iter().any(|&dtype| dtype != to) {
             let from: IndexSet<&str> = dtypes.iter().map(|dtype| dtype.name()).collect();
             let notice = Notice::ArraysConverted {

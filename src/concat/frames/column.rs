@@ -104,7 +104,7 @@ pub(super) fn concat_column(
     if matches!(outcome.ty, ColumnType::Object)
         && let Some(blank) = blank_among_bools(shares, &outcome)?
     {
-        outcome = Outcome { ty: ColumnType::Masked(DType::Bool), by_way_of: None, blank };
+        outcome = Outcome { ty: ColumnType::Masked(DType::Bool), blank };
     }
     let told = notices.len();
     let num_planned = texts.planned.len();
@@ -159,9 +159,6 @@ fn blank_among_bools(
     shares: &[Share<'_>],
     outcome: &Outcome,
 ) -> Result<Option<Vec<bool>>, ReadError> {
-    if outcome.by_way_of.is_some() {
-        return Ok(None);
-    }
     let is_bool = |column: &Present<'_>| match &column.own {
         ColumnType::Number(dtype) | ColumnType::Masked(dtype) => *dtype == DType::Bool,
         ColumnType::Category(category) => category.categories.dtype() == Some(DType::Bool),
@@ -279,13 +276,11 @@ impl Builder<'_> {
         if texts.choice == MissingText::Nullable {
             return Ok(());
         }
-        let by_way_of = self.outcome.by_way_of;
         let present = |column: &Present<'_>| {
             Ok(TextPart::Present(TextShare {
-                text: text_of(column.elem, by_way_of)?,
+                text: text_of(column.elem)?,
                 mask: mask_of(column.elem),
                 origin: column.origin.clone(),
-                by_way_of,
             }))
         };
         let parts = self.each(present, TextPart::Missing)?;
@@ -351,9 +346,8 @@ impl Builder<'_> {
     }
 
     fn text(&self) -> Result<SharedText, ReadError> {
-        let by_way_of = self.outcome.by_way_of;
-        let parts = self
-            .each(|column| text_of(column.elem, by_way_of), |len| FilledText::shared(&[len], ""))?;
+        let parts =
+            self.each(|column| text_of(column.elem), |len| FilledText::shared(&[len], ""))?;
         Ok(StackedText::shared(parts))
     }
 
@@ -404,18 +398,14 @@ fn numbers_of(elem: &Elem, own: &ColumnType, dtype: DType) -> Result<SharedArray
     }
 }
 
-/// `str` of each value, numbers promoted to `by_way_of` first.
-fn text_of(elem: &Elem, by_way_of: Option<DType>) -> Result<SharedText, ReadError> {
+/// `str` of each value.
+fn text_of(elem: &Elem) -> Result<SharedText, ReadError> {
     match elem {
         Elem::Text(text) => Ok(Arc::clone(text)),
         Elem::Dense(array) => {
-            let dtype = widened(by_way_of.unwrap_or(array.dtype()));
-            Ok(FormattedText::shared(Cast::shared(
-                Cast::shared(Arc::clone(array), by_way_of.unwrap_or(array.dtype())),
-                dtype,
-            )))
+            Ok(FormattedText::shared(Cast::shared(Arc::clone(array), widened(array.dtype()))))
         }
-        Elem::Nullable(nullable) => text_of(&nullable.values, by_way_of),
+        Elem::Nullable(nullable) => text_of(&nullable.values),
         Elem::Categorical(categorical) => {
             let categories = Categories::read(&categorical.categories)?.text();
             Ok(LookupText::shared(Arc::clone(&categorical.codes), categories, ""))

@@ -27,16 +27,13 @@ pub(super) struct Unit<'a> {
 pub(super) struct Outcome {
     /// The dtype.
     pub ty: ColumnType,
-    /// For `object`: the values are first promoted to this dtype, as numpy does to booleans among
-    /// floats.
-    pub by_way_of: Option<DType>,
     /// Which shares are replaced by missing values.
     pub blank: Vec<bool>,
 }
 
 impl Outcome {
     fn plain(ty: ColumnType, blank: Vec<bool>) -> Self {
-        Self { ty, by_way_of: None, blank }
+        Self { ty, blank }
     }
 }
 
@@ -180,8 +177,9 @@ fn concat_compat(
         let ty = if mixes_bools { ColumnType::Object } else { ColumnType::Number(promoted) };
         return Ok(Outcome::plain(ty, blank));
     }
-    if mixes_bools && promoted.kind() != Kind::Complex {
-        return Ok(Outcome { ty: ColumnType::Object, by_way_of: Some(promoted), blank });
-    }
-    Ok(Outcome::plain(ColumnType::Number(promoted), blank))
+    // numpy makes numbers of the booleans, and pandas an object column of these, which no file can
+    // hold; Python's floats are float64.
+    let has_python_floats = mixes_bools && promoted.kind() == Kind::Float;
+    let dtype = if has_python_floats { DType::F64 } else { promoted };
+    Ok(Outcome::plain(ColumnType::Number(dtype), blank))
 }

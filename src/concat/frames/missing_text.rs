@@ -65,12 +65,8 @@ impl Planner<'_> {
         let Elem::Nullable(Nullable { values, mask, .. }) = column else { return Ok(()) };
         let Elem::Text(text) = &**values else { return Ok(()) };
         if self.texts.choice != MissingText::Nullable && any_missing(column)? {
-            let share = TextShare {
-                text: Arc::clone(text),
-                mask: Some(Arc::clone(mask)),
-                origin: None,
-                by_way_of: None,
-            };
+            let share =
+                TextShare { text: Arc::clone(text), mask: Some(Arc::clone(mask)), origin: None };
             let parts = vec![TextPart::Present(share)];
             self.texts.planned.push(PlannedText::new(path, parts, self.texts.choice));
         }

@@ -211,6 +211,14 @@ impl Planner<'_> {
                 }
                 Some(Elem::Frame(frame))
             }
+            Elem::Sparse(sparse) if sparse.dtype == DType::F16 => {
+                // No sparse matrix of half precision can be read.
+                let origin = self.sources[input].origin(self.at(path));
+                let [rows, columns] = matrix_indexers(sparse, indexer, aligned);
+                let planned = plan_reindexed(sparse, &rows, &columns, &origin)?;
+                self.tell_conversion(&[sparse.dtype], planned.dtype(), path);
+                Some(Elem::Sparse(self.add_sparse(planned, path)?))
+            }
             _ if indexer.is_identity() => Some(elem.clone()),
             Elem::Dense(array) => Some(Elem::Dense(reindex_array(array, aligned.axes(), indexer))),
             // `_apply_to_sparse` makes a new matrix of what has no rows.

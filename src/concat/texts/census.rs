@@ -48,10 +48,8 @@ impl TextCensus {
     ) -> Result<Option<Self>, ReadError> {
         let num_rows = share.text.num_elements();
         let key = share.origin.as_ref().and_then(|origin| {
-            let dtype = share.by_way_of.map_or("", DType::name);
-            let rest = format!("text {dtype}");
             let numbers = [num_rows, most_bytes];
-            CensusKey::new(&origin.identity, &origin.element, &numbers, rest.as_bytes())
+            CensusKey::new(&origin.identity, &origin.element, &numbers, b"text")
         });
         if let Some(table) = env.kept(key, None)
             && let Some(known) = Self::of_table(table, num_rows)
@@ -256,7 +254,6 @@ mod tests {
             text: MemoryText::line(text),
             mask: Some(MemoryArray::shared(DType::Bool, &[values.len() as u64], mask)),
             origin: Some(origin),
-            by_way_of: None,
         }
     }
 

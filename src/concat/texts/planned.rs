@@ -1,7 +1,6 @@
 //! Columns of text whose categories only their values tell.
 
 use crate::array::{SharedArray, SharedText};
-use crate::base::DType;
 use crate::concat::options::MissingText;
 use crate::concat::sparse::Origin;
 
@@ -71,6 +70,4 @@ pub struct TextShare {
     pub mask: Option<SharedArray>,
     /// Where they come from; `None`: nothing about them is kept on disk.
     pub origin: Option<Origin>,
-    /// The dtype that numbers are promoted to before they become text.
-    pub by_way_of: Option<DType>,
 }

@@ -426,6 +426,8 @@ def _options(draw: Draw, axis: str, adatas) -> dict:
     options["pairwise"] = draw.chance(0.4)
     if draw.chance(0.15):
         options["sparse_format"] = draw.one(["csr", "csc"])
+    if draw.chance(0.15):
+        options["missing_text"] = draw.one(["categorical", "nullable"])
     return {k: v for k, v in options.items() if v is not None and v is not False}
 
 

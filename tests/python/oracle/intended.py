@@ -26,7 +26,7 @@ from oracle import versions
 
 RULES = {
     "own-format": "sparse inputs that all have one format keep it",
-    "strings-missing": "a column of strings with missing values is a nullable-string-array",
+    "strings-missing": "a column of strings with missing values is categorical, as anndata writes it",
     "mixed-kinds": "a column that mixes kinds is strings",
     "bools-missing": "a column of bools that a merge reindexed is a nullable-boolean",
     "nullable-float": "nullable integers with floats are floats with NaN",
@@ -64,7 +64,7 @@ class Expected:
 
 def concat_arguments(options: dict) -> dict:
     """The arguments of `anndata.concat` among `options`."""
-    return {k: v for k, v in options.items() if k not in ("sparse_format", "keys_in_paths")}
+    return {k: v for k, v in options.items() if k not in ("sparse_format", "missing_text", "keys_in_paths")}
 
 
 def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
@@ -104,8 +104,9 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
         ):
             out.rules.add("text-filled")
             del getattr(merged, name)[key]
+    keeps_text = options.get("missing_text") == "nullable"
     versions.as_older_text(merged, out.rules, decided=False)
-    out.adata = _storable(merged, out.rules)
+    out.adata = _storable(merged, out.rules, keeps_text)
     versions.as_older_text(out.adata, out.rules, decided=True)
     return out
 
@@ -387,15 +388,16 @@ def _formats(out: Expected, adatas, options) -> None:
         out.formats[f"{axis}p/{key}"] = "csr"
 
 
-def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
-    """`adata` with what no file can hold replaced by what the rules say."""
-    adata.obs = _frame(adata.obs, rules)
-    adata.var = _frame(adata.var, rules)
+def _storable(adata: ad.AnnData, rules: set[str], keeps_text: bool) -> ad.AnnData:
+    """`adata` with what no file can hold replaced by what the rules say. `keeps_text`: strings with
+    missing values stay strings."""
+    adata.obs = _frame(adata.obs, rules, keeps_text)
+    adata.var = _frame(adata.var, rules, keeps_text)
     for mapping in (adata.layers, adata.obsm, adata.varm, adata.obsp, adata.varp):
         for key in list(mapping):
             value = mapping[key]
             if isinstance(value, pd.DataFrame):
-                mapping[key] = _frame(value, rules)
+                mapping[key] = _frame(value, rules, keeps_text)
             elif isinstance(value, np.ndarray) and _filled_text(value):
                 rules.add("text-filled")
                 del mapping[key]
@@ -407,7 +409,7 @@ def _storable(adata: ad.AnnData, rules: set[str]) -> ad.AnnData:
         x = adata.raw.X
         raw = ad.AnnData(
             X=_dense(x, rules) if isinstance(x, np.ndarray) else x,
-            var=_frame(adata.raw.var, rules),
+            var=_frame(adata.raw.var, rules, keeps_text),
             obs=adata.obs[[]],
         )
         for key, value in adata.raw.varm.items():
@@ -428,14 +430,14 @@ def _filled_text(array: np.ndarray) -> bool:
     return array.dtype == object and 0 < sum(isinstance(v, str) for v in array.ravel()) < array.size
 
 
-def _frame(frame: pd.DataFrame, rules: set[str]) -> pd.DataFrame:
-    columns = {name: _column(frame[name], rules) for name in frame.columns}
+def _frame(frame: pd.DataFrame, rules: set[str], keeps_text: bool) -> pd.DataFrame:
+    columns = {name: _column(frame[name], rules, keeps_text) for name in frame.columns}
     out = pd.DataFrame(columns, index=frame.index)
     out.columns = frame.columns
     return out
 
 
-def _column(column: pd.Series, rules: set[str]) -> pd.Series:
+def _column(column: pd.Series, rules: set[str], keeps_text: bool) -> pd.Series:
     if isinstance(column.dtype, (pd.Float64Dtype, pd.Float32Dtype)):
         rules.add("nullable-float")
         values = column.to_numpy(dtype=column.dtype.numpy_dtype, na_value=np.nan)
@@ -443,6 +445,9 @@ def _column(column: pd.Series, rules: set[str]) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype) and _mixed(column.cat.categories):
         rules.add("mixed-kinds")
         return column.cat.rename_categories(str)
+    if isinstance(column.dtype, pd.StringDtype) and column.isna().any() and not keeps_text:
+        rules.add("strings-missing")
+        return _written(column.astype(object))
     if column.dtype != object:
         return column
     missing = column.isna().to_numpy()
@@ -459,8 +464,21 @@ def _column(column: pd.Series, rules: set[str]) -> pd.Series:
         rules.add("mixed-kinds")
     values = [None if m else v if isinstance(v, str) else str(v) for v, m in zip(column, missing, strict=True)]
     if missing.any():
+        if not keeps_text:
+            return _written(pd.Series(values, index=column.index, dtype=object))
         return pd.Series(pd.array(values, dtype="string"), index=column.index)
     return pd.Series(np.array(values, dtype=object), index=column.index)
+
+
+def _written(column: pd.Series) -> pd.Series:
+    """A column of strings of which some are missing, as it is after anndata wrote it."""
+    if column.isna().all():
+        # Of a column of nothing pandas cannot tell that it would be strings.
+        return pd.Series(pd.Categorical(column, categories=pd.Index([], dtype=object)), index=column.index)
+    frame = pd.DataFrame({"column": column})
+    ad.AnnData().strings_to_categoricals(frame)
+    assert isinstance(frame["column"].dtype, pd.CategoricalDtype)
+    return frame["column"]
 
 
 def _mixed(categories: pd.Index) -> bool:

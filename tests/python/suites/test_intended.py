@@ -61,8 +61,60 @@ def test_own_format_can_be_converted(tmp_path):
 
 def test_strings_missing(tmp_path):
     out = merged(tmp_path, [obs(s=["a", "b"]), obs(t=[1, 2])], {"join": "outer"}, "strings-missing")
-    assert out.obs["s"].dtype == "string"
+    assert out.obs["s"].cat.categories.tolist() == ["a", "b"]
     assert out.obs["s"].isna().tolist() == [False, False, True, True]
+    assert out[out.obs["s"] == "a"].n_obs == 1
+
+
+def test_strings_missing_may_stay_strings(tmp_path):
+    adatas = [obs(s=["a", "b"]), obs(t=[1, 2])]
+    out = merged(tmp_path, adatas, {"join": "outer", "missing_text": "nullable"}, "strings-missing")
+    assert out.obs["s"].dtype == "string"
+    with h5py.File(tmp_path / "out.h5ad") as file:
+        assert file["obs/s"].attrs["na-value"] == "NaN"
+
+
+def test_strings_missing_everywhere(tmp_path):
+    """In natural order, unused values gone; along var, in what a merge reindexes, in frames of obsm and
+    varm, in raw/var, among kinds that are mixed; an index stays as it is."""
+    names = ["x10", "x2", None, "x1"]
+
+    def one(n: int, columns: dict) -> ad.AnnData:
+        frame = pd.DataFrame(columns, index=[f"{n}_{i}" for i in range(4)], dtype=object)
+        adata = ad.AnnData(np.ones((4, 2), np.float32), obs=frame)
+        adata.var_names = ["g1", f"g{n + 2}"]
+        adata.var["note"] = ["b", "a"] if n == 0 else ["b", "c"]
+        adata.obsm["frame"] = frame.copy()
+        adata.varm["frame"] = pd.DataFrame({"note": ["q", "p"]}, index=adata.var_names)
+        adata.raw = adata
+        return adata
+
+    a = one(0, {"note": pd.Categorical(names, categories=["x1", "x10", "x2", "unused"], ordered=True), "kind": ["z", "y", "z", "y"]})
+    b = one(1, {"note": ["x2", "x3", "x2", "x3"], "kind": [1, 2, 3, 4]})
+    c = one(2, {"other": [1, 2, 3, 4]})
+    for options in [{"join": "outer", "merge": "first"}, {"join": "outer", "axis": 1, "merge": "first"}]:
+        adatas = [x.copy() for x in (a, b, c)]
+        if options.get("axis") == 1:
+            for n, x in enumerate(adatas):
+                x.obs_names = [f"{n % 2}_{i}" for i in range(4)]
+                x.obsm["frame"].index = x.obs_names
+        out = merged(tmp_path, adatas, options, "strings-missing")
+        assert isinstance(out.var["note"].dtype, pd.CategoricalDtype) == (options.get("axis") != 1)
+        assert isinstance(out.obsm["frame"]["kind"].dtype, pd.CategoricalDtype)
+    out = merged(tmp_path, [a, b, c], {"join": "outer"}, "strings-missing")
+    assert out.obs["note"].cat.categories.tolist() == ["x1", "x2", "x3", "x10"]
+    assert out.obs["kind"].cat.categories.tolist() == ["1", "2", "3", "4", "y", "z"]
+
+
+@pytest.mark.parametrize("marker", ["NA", "NaN", None])
+def test_na_value_is_kept(tmp_path, marker):
+    differential.write(obs(s=pd.array(["a", None], dtype="string")), tmp_path / "in.h5ad", "h5ad")
+    with h5py.File(tmp_path / "in.h5ad", "r+") as file:
+        if marker is not None:
+            file["obs/s"].attrs["na-value"] = marker
+    anncat.materialize([tmp_path / "in.h5ad"], tmp_path / "out.h5ad", {"missing_text": "nullable"})
+    with h5py.File(tmp_path / "out.h5ad") as file:
+        assert file["obs/s"].attrs["na-value"] == (marker or "NaN")
 
 
 def test_mixed_kinds(tmp_path):

@@ -140,12 +140,15 @@ fn dtype_of(part: &SparsePart, fill: Option<FillValue>) -> DType {
 }
 
 fn source_dtype(source: &PartSource) -> DType {
+    // scipy has no sparse matrices of half precision, and no reader expects them.
     match source {
-        // scipy has no sparse matrices of half precision, and no reader expects them.
-        PartSource::Dense(array) if array.dtype() == DType::F16 => DType::F32,
-        PartSource::Dense(array) => array.dtype(),
-        source => source.header().map_or(DType::Bool, |(_, _, dtype)| dtype),
+        PartSource::Dense(array) => readable(array.dtype()),
+        source => source.header().map_or(DType::Bool, |(_, _, dtype)| readable(dtype)),
     }
+}
+
+fn readable(dtype: DType) -> DType {
+    if dtype == DType::F16 { DType::F32 } else { dtype }
 }
 
 fn check_part(part: &SparsePart, axis: Axis, other_len: u64) -> Result<(), ReadError> {
