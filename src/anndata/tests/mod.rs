@@ -141,7 +141,11 @@ fn every_encoding() -> Group {
     };
     let nullable = |encoding: &str, values: Node| {
         let mask = dense(bytes(DType::Bool, &[3], &[0, 1, 0]));
-        group(&encoded(encoding, "0.1.0"), vec![("values", values), ("mask", mask)])
+        let mut attributes = encoded(encoding, "0.1.0");
+        if encoding == "nullable-string-array" {
+            attributes.push(("na-value", word("NA")));
+        }
+        group(&attributes, vec![("values", values), ("mask", mask)])
     };
     let records = Data::Record(Arc::new(RecordArray {
         shape: smallvec![1],

@@ -28,6 +28,7 @@ RULES = {
     "own-format": "sparse inputs that all have one format keep it",
     "strings-missing": "a column of strings with missing values is categorical, as anndata writes it",
     "mixed-kinds": "a column that mixes kinds is strings",
+    "bools-floats": "a column of bools beside one of floats is float64",
     "bools-missing": "a column of bools that a merge reindexed is a nullable-boolean",
     "nullable-float": "nullable integers with floats are floats with NaN",
     "dense-bool-filled": "a dense array of bools that is filled is float64, or complex128 among complex numbers",
@@ -96,6 +97,11 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
             out.formats["X"] = out.formats.pop(f"layers/{HELD}")
     _absent_bools(getattr(merged, other), [getattr(a, other) for a in adatas], out.rules)
     _by_name(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
+    _bools_among_floats(getattr(merged, axis), [getattr(a, axis) for a in adatas], out.rules)
+    for key, value in getattr(merged, f"{axis}m").items():
+        parts = [getattr(a, f"{axis}m").get(key) for a in adatas]
+        if isinstance(value, pd.DataFrame) and all(isinstance(part, pd.DataFrame) for part in parts):
+            _bools_among_floats(value, parts, out.rules)
     for (name, key), mixed in texts.items():
         value = getattr(merged, name).get(key)
         # Nothing that is text may be left of them, but what is filled is there.
@@ -484,6 +490,23 @@ def _written(column: pd.Series) -> pd.Series:
 def _mixed(categories: pd.Index) -> bool:
     """Whether no file can hold these as categories: text with others, or booleans with numbers."""
     return categories.dtype == object and not all(isinstance(c, str) for c in categories)
+
+
+def _bools_among_floats(frame: pd.DataFrame, parts: list[pd.DataFrame], rules: set[str]) -> None:
+    """Makes floats of columns that pandas has as objects although numpy had made floats of all their
+    values. Columns of nothing become missing first where floats are left beside the bools."""
+    for name in frame.columns:
+        if frame[name].dtype != object or not len(frame) or not all(name in part.columns for part in parts):
+            continue
+        columns = [part[name] for part in parts]
+        if not all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "bf" for c in columns):
+            continue
+        floats = [c for c in columns if c.dtype.kind == "f"]
+        nothing = [c for c in floats if c.isna().all()]
+        if not floats or len(floats) == len(columns) or 0 < len(nothing) < len(floats):
+            continue
+        rules.add("bools-floats")
+        frame[name] = frame[name].astype(np.float64)
 
 
 def _by_name(frame: pd.DataFrame, parts: list[pd.DataFrame], rules: set[str]) -> None:

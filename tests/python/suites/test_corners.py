@@ -40,6 +40,23 @@ def check(tmp_path, adatas, faces=("h5ad",), fmt="h5ad", **options) -> set[str]:
     return expected.rules
 
 
+@pytest.mark.parametrize("rows", [2, 0])
+def test_sparse_float16_becomes_float32(tmp_path, rows):
+    """Neither scipy nor anndata reads sparse matrices of half precision."""
+    a = thing(rows, "ab", "a", sparse.csr_matrix(np.ones((rows, 2), np.float32)), varm={"m": sparse.csr_matrix(np.eye(2, dtype=np.float32))})
+    a.write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "r+") as file:
+        for path in ["X/data", "varm/m/data"]:
+            data = file[path][:].astype(np.float16)
+            del file[path]
+            file[path] = data
+    done = anncat.materialize([tmp_path / "a.h5ad"], tmp_path / "out.h5ad", {"merge": "first"})
+    assert "float16" in done.stderr and "float32" in done.stderr
+    out = ad.read_h5ad(tmp_path / "out.h5ad")
+    assert out.X.dtype == np.float32 and out.varm["m"].dtype == np.float32
+    assert (out.X.toarray() == 1).all() and (out.varm["m"].toarray() == np.eye(2)).all()
+
+
 def array(*values, dtype=None):
     return np.array(values, dtype=dtype)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anndata as ad
 import awkward as ak
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,7 +81,7 @@ def test_strings_missing_everywhere(tmp_path):
     names = ["x10", "x2", None, "x1"]
 
     def one(n: int, columns: dict) -> ad.AnnData:
-        frame = pd.DataFrame(columns, index=[f"{n}_{i}" for i in range(4)], dtype=object)
+        frame = pd.DataFrame(columns, index=[f"{n}_{i}" for i in range(4)])
         adata = ad.AnnData(np.ones((4, 2), np.float32), obs=frame)
         adata.var_names = ["g1", f"g{n + 2}"]
         adata.var["note"] = ["b", "a"] if n == 0 else ["b", "c"]
@@ -93,12 +94,14 @@ def test_strings_missing_everywhere(tmp_path):
     b = one(1, {"note": ["x2", "x3", "x2", "x3"], "kind": [1, 2, 3, 4]})
     c = one(2, {"other": [1, 2, 3, 4]})
     for options in [{"join": "outer", "merge": "first"}, {"join": "outer", "axis": 1, "merge": "first"}]:
+        place = tmp_path / str(options.get("axis", 0))
+        place.mkdir()
         adatas = [x.copy() for x in (a, b, c)]
         if options.get("axis") == 1:
             for n, x in enumerate(adatas):
                 x.obs_names = [f"{n % 2}_{i}" for i in range(4)]
                 x.obsm["frame"].index = x.obs_names
-        out = merged(tmp_path, adatas, options, "strings-missing")
+        out = merged(place, adatas, options, "strings-missing")
         assert isinstance(out.var["note"].dtype, pd.CategoricalDtype) == (options.get("axis") != 1)
         assert isinstance(out.obsm["frame"]["kind"].dtype, pd.CategoricalDtype)
     out = merged(tmp_path, [a, b, c], {"join": "outer"}, "strings-missing")
@@ -127,6 +130,24 @@ def test_bools_missing(tmp_path):
     other = ad.AnnData(var=pd.DataFrame(index=["b", "c"]), obs=pd.DataFrame(index=["y"]))
     out = merged(tmp_path, [flags, other], {"join": "outer", "merge": "first"}, "bools-missing")
     assert out.var["flag"].dtype == "boolean"
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ([True, False], [0.5, 1.5]),
+        ([True, False], [np.nan, np.nan]),
+        ([True, False], np.array([0.5, np.nan], dtype=np.float32)),
+        ([True], np.array([], dtype=float)),
+        (np.array([], dtype=bool), [np.nan, 0.5]),
+        (np.array([], dtype=bool), [np.nan]),
+    ],
+    ids=["floats", "nan", "float32", "no-floats", "no-bools", "no-bools-nan"],
+)
+def test_bools_floats(tmp_path, columns):
+    out = merged(tmp_path, [obs(b=column) for column in columns], {}, "bools-floats")
+    assert out.obs["b"].dtype == np.float64
+    assert out.obs["b"].equals(pd.Series(np.concatenate(columns).astype(float), index=out.obs_names))
 
 
 def test_nullable_float(tmp_path):
