@@ -2,6 +2,8 @@
 //!
 //! Dispatch on the width of the values happens once a block; no loop looks at a dtype.
 
+use std::ops::Range;
+
 use crate::concat::sparse::stored::ColumnMap;
 
 use super::cache::RowBlock;
@@ -150,6 +152,7 @@ fn run_rows(
     if map.rising && !introduces {
         return thin(map, rows.minors, out, mover);
     }
+    let entries = Entries { map, minors: rows.minors, introduces };
     let first = rows.offsets.first().copied().unwrap_or(0);
     let mut len = 0;
     workspace.bits.clear();
@@ -161,11 +164,11 @@ fn run_rows(
         let ranked = if row.len() * 8 < map.introduced_bits.len() {
             None
         } else {
-            rank(map, rows.minors, row.clone(), introduces, workspace, &mut out[len..], len, mover)
+            entries.rank(row.clone(), workspace, &mut out[len..], len, mover)
         };
         len += match ranked {
             Some(added) => added,
-            None => sort(map, rows.minors, row, introduces, workspace, &mut out[len..], len, mover),
+            None => entries.sort(row, workspace, &mut out[len..], len, mover),
         };
     }
     len
@@ -183,103 +186,103 @@ fn thin(map: &ColumnMap, minors: &[u32], out: &mut [u32], mover: &mut impl Mover
     len
 }
 
-/// Sorts a row without comparing: the place of an entry is the number of occupied columns before
-/// its own. `None` when a column occurs twice, which this cannot place. Dropped entries lie in the
-/// column past the last, so they land past the end of the row.
-#[inline(always)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the inner loop of a block; a struct would be rebuilt a row"
-)]
-fn rank(
-    map: &ColumnMap,
-    minors: &[u32],
-    row: std::ops::Range<usize>,
+/// Entries of a block, whose rows are sorted one by one.
+struct Entries<'a> {
+    map: &'a ColumnMap,
+    minors: &'a [u32],
+    /// Whether every row gets the introduced columns.
     introduces: bool,
-    workspace: &mut Workspace,
-    out: &mut [u32],
-    base: usize,
-    mover: &mut impl Mover,
-) -> Option<usize> {
-    let bits = workspace.bits.as_mut_slice();
-    if introduces {
-        bits.copy_from_slice(&map.introduced_bits);
-    } else {
-        bits.fill(0);
-    }
-    let mut kept = if introduces { map.introduced.len() } else { 0 };
-    for &minor in &minors[row.clone()] {
-        let target = map.table[minor as usize];
-        bits[target as usize / 64] |= 1 << (target % 64);
-        kept += usize::from(target < map.target_len);
-    }
-    let mut before = 0;
-    for (rank, word) in workspace.ranks.iter_mut().zip(bits.iter()) {
-        *rank = before;
-        before += word.count_ones();
-    }
-    // The last word holds only the column of dropped entries.
-    let occupied = workspace.ranks.last().map_or(0, |&rank| rank as usize);
-    if occupied != kept {
-        return None;
-    }
-    let place = |target: u32| {
-        let word = target as usize / 64;
-        let below = bits[word] & ((1_u64 << (target % 64)) - 1);
-        (workspace.ranks[word] + below.count_ones()) as usize
-    };
-    for from in row {
-        let target = map.table[minors[from] as usize];
-        let to = place(target);
-        out[to] = target;
-        mover.copy(from, base + to);
-    }
-    if introduces {
-        for &target in &map.introduced {
-            let to = place(target);
-            out[to] = target;
-            mover.fill(base + to);
-        }
-    }
-    Some(kept)
 }
 
-/// Sorts a row by comparing; entries of one column keep their order.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the inner loop of a block; a struct would be rebuilt a row"
-)]
-fn sort(
-    map: &ColumnMap,
-    minors: &[u32],
-    row: std::ops::Range<usize>,
-    introduces: bool,
-    workspace: &mut Workspace,
-    out: &mut [u32],
-    base: usize,
-    mover: &mut impl Mover,
-) -> usize {
-    const FILLED: u64 = u32::MAX as u64;
-    let keys = &mut workspace.keys;
-    keys.clear();
-    let start = row.start;
-    for (at, &minor) in minors[row].iter().enumerate() {
-        let target = map.table[minor as usize];
-        if target < map.target_len {
-            keys.push(u64::from(target) << 32 | at as u64);
-        }
-    }
-    if introduces {
-        keys.extend(map.introduced.iter().map(|&target| u64::from(target) << 32 | FILLED));
-    }
-    keys.sort_unstable();
-    for (to, &key) in keys.iter().enumerate() {
-        out[to] = (key >> 32) as u32;
-        if key & FILLED == FILLED {
-            mover.fill(base + to);
+impl Entries<'_> {
+    /// Sorts a row without comparing: the place of an entry is the number of occupied columns before
+    /// its own. `None` when a column occurs twice, which this cannot place. Dropped entries lie in the
+    /// column past the last, so they land past the end of the row.
+    #[inline(always)]
+    fn rank(
+        &self,
+        row: Range<usize>,
+        workspace: &mut Workspace,
+        out: &mut [u32],
+        base: usize,
+        mover: &mut impl Mover,
+    ) -> Option<usize> {
+        let Self { map, minors, introduces } = *self;
+        let bits = workspace.bits.as_mut_slice();
+        if introduces {
+            bits.copy_from_slice(&map.introduced_bits);
         } else {
-            mover.copy(start + (key & FILLED) as usize, base + to);
+            bits.fill(0);
         }
+        let mut kept = if introduces { map.introduced.len() } else { 0 };
+        for &minor in &minors[row.clone()] {
+            let target = map.table[minor as usize];
+            bits[target as usize / 64] |= 1 << (target % 64);
+            kept += usize::from(target < map.target_len);
+        }
+        let mut before = 0;
+        for (rank, word) in workspace.ranks.iter_mut().zip(bits.iter()) {
+            *rank = before;
+            before += word.count_ones();
+        }
+        // The last word holds only the column of dropped entries.
+        let occupied = workspace.ranks.last().map_or(0, |&rank| rank as usize);
+        if occupied != kept {
+            return None;
+        }
+        let place = |target: u32| {
+            let word = target as usize / 64;
+            let below = bits[word] & ((1_u64 << (target % 64)) - 1);
+            (workspace.ranks[word] + below.count_ones()) as usize
+        };
+        for from in row {
+            let target = map.table[minors[from] as usize];
+            let to = place(target);
+            out[to] = target;
+            mover.copy(from, base + to);
+        }
+        if introduces {
+            for &target in &map.introduced {
+                let to = place(target);
+                out[to] = target;
+                mover.fill(base + to);
+            }
+        }
+        Some(kept)
     }
-    keys.len()
+
+    /// Sorts a row by comparing; entries of one column keep their order.
+    fn sort(
+        &self,
+        row: Range<usize>,
+        workspace: &mut Workspace,
+        out: &mut [u32],
+        base: usize,
+        mover: &mut impl Mover,
+    ) -> usize {
+        const FILLED: u64 = u32::MAX as u64;
+        let Self { map, minors, introduces } = *self;
+        let keys = &mut workspace.keys;
+        keys.clear();
+        let start = row.start;
+        for (at, &minor) in minors[row].iter().enumerate() {
+            let target = map.table[minor as usize];
+            if target < map.target_len {
+                keys.push(u64::from(target) << 32 | at as u64);
+            }
+        }
+        if introduces {
+            keys.extend(map.introduced.iter().map(|&target| u64::from(target) << 32 | FILLED));
+        }
+        keys.sort_unstable();
+        for (to, &key) in keys.iter().enumerate() {
+            out[to] = (key >> 32) as u32;
+            if key & FILLED == FILLED {
+                mover.fill(base + to);
+            } else {
+                mover.copy(start + (key & FILLED) as usize, base + to);
+            }
+        }
+        keys.len()
+    }
 }
