@@ -56,7 +56,7 @@ pub enum MountError {
     )]
     NoHelper,
     /// The system refused the mount.
-    #[error("{mountpoint}: cannot mount: {source}{}", refused_hint(source), mountpoint = mountpoint.display())]
+    #[error("{mountpoint}: cannot mount: {}{}", source.to_string().trim_end(), refused_hint(source), mountpoint = mountpoint.display())]
     Refused {
         /// Where.
         mountpoint: PathBuf,
@@ -396,6 +396,10 @@ mod tests {
         let source = io::Error::from_raw_os_error(libc::EPERM);
         let refused = MountError::Refused { mountpoint: "mnt".into(), source };
         assert_eq!(refused.kind(), Kind::MountUnavailable);
+        // The helper's own words end in an empty line.
+        let source = io::Error::other("fusermount3: mount failed: Operation not permitted\n");
+        let said = MountError::Refused { mountpoint: "mnt".into(), source }.to_string();
+        assert!(said.contains("not permitted\n  hint: a container takes"), "{said}");
         assert_eq!(refused.file(), Some(Path::new("mnt")));
         assert_eq!(MountError::NoHelper.kind(), Kind::MountUnavailable);
     }

@@ -511,6 +511,29 @@ class TestMount:
                             file.read()
             assert error.value.errno == 116  # ESTALE
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="makes a space of mounts of its own")
+    def test_all_are_unmounted(self, pair, tmp_path):
+        """In a space of mounts of its own: there may be others' here."""
+        mounts = [tmp_path / "m1", tmp_path / "m2"]
+        for mount in mounts:
+            mount.mkdir()
+        commands = [f"$0 mount -q {pair[0]} {mount}" for mount in mounts]
+        commands += ["$0 unmount --all", "! grep anncat /proc/self/mountinfo", "$0 unmount --all"]
+        script = " && ".join(commands)
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, anncat.BIN], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{mounts[0]}" in done.stderr and "there is no mount of anncat" in done.stderr
+
+    def test_a_mount_that_is_forbidden_says_what_to_do(self, pair, mnt):
+        """As in a container: a user with all rights but that of mounting."""
+        command = ["unshare", "-Ur", anncat.BIN, "mount", "--json", str(pair[0]), str(mnt)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1, done.stderr
+        error = json.loads(done.stdout)["error"]
+        assert error["kind"] == "mount-unavailable", error
+        assert "--cap-add SYS_ADMIN" in error["hint"] and "materialize" in error["hint"]
+        assert not anncat.is_mounted(mnt)
+
     def test_unmount_of_nothing(self, mnt):
         refused("unmount", mnt)
 
