@@ -33,7 +33,8 @@ const ROOMS: &[(&str, &[&str])] = &[
         "concat",
         &[
             "numpy", "kept", "awkward", "sparse", "options", "names", "texts", "told", "input",
-            "planner", "arrays", "frames", "merging", "mapping", "plan", "compile",
+            "planner", "arrays", "frames", "merging", "join", "mapping", "unique", "plan",
+            "compile",
         ],
     ),
     ("io", &["sync", "blocks", "clock", "files", "identity", "source", "context", "local"]),

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use super::dropped::DroppedArgs;
 use super::inputs::InputArgs;
 use super::{Result, usage};
 use crate::anndata::{Selection, SparseFormat};
@@ -26,6 +27,8 @@ pub struct RecipeArgs {
     pub(super) store: StoreArgs,
     #[command(flatten)]
     pub(super) resources: ResourceArgs,
+    #[command(flatten)]
+    pub(super) dropped: DroppedArgs,
 }
 
 impl RecipeArgs {

@@ -12,7 +12,7 @@ use super::failure::Doing;
 use super::plain::{plain, plain_cell};
 use super::{RecipeArgs, Result, Talk};
 use crate::base::Kind;
-use crate::concat::Report;
+use crate::concat::{NoticeReport, Report};
 use crate::recipe::{Planned, plan_file};
 
 /// Inputs that are listed one by one; the rest is in `--json`.
@@ -44,7 +44,9 @@ pub struct InspectArgs {
 pub fn run(args: &InspectArgs, talk: Talk) -> Result<ExitCode> {
     let recipe = args.recipe.recipe_with_layout(&args.paths)?;
     let planned = Planned::open(&recipe, args.recipe.limits())?;
-    let report = planned.report();
+    let mut report = planned.report();
+    report.notices.extend(planned.name_check().run()?.into_iter().map(NoticeReport::from));
+    args.recipe.dropped.write(&planned)?;
     if let Some(path) = &args.save {
         plan_file::write(&planned.pinned()?, path)?;
         talk.say(format_args!("wrote {}", path.display()));

@@ -12,15 +12,18 @@ use serde::Serialize;
 
 use super::failure::Doing;
 use super::inputs::is_input;
+use super::load::Loaded;
 use super::talk::MergeAnswer;
 use super::words::quoted;
 use super::{Counted, Failure, RecipeArgs, Result, Talk, load, parse_count, signals, usage};
 use crate::base::Kind;
+use crate::concat::Notice;
 use crate::face::zarr::ZarrOptions;
 use crate::materialize::{
     Cancel, Durability, Existing, Leftover, Limits, OutputRules, TargetKind, Writer, check_target,
     h5ad, leftovers, remove_leftover, zarr,
 };
+use crate::recipe::Merged;
 
 /// Write many AnnData files into one real file
 ///
@@ -112,7 +115,15 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     check_target(out, kind, &rules)?;
     clear_leftovers(out, talk);
     let started = Instant::now();
-    let merged = load::load(&recipe, args.recipe.limits(), talk)?;
+    let Loaded { mut merged, names } =
+        load::load(&recipe, args.recipe.limits(), &args.recipe.dropped, talk)?;
+    if let Output::H5ad(_) = output
+        && args.output.compression.is_none()
+        && let Some(notice) = plain_output(&merged)
+    {
+        load::tell(notice, &mut merged.report.notices, talk);
+    }
+    let names = names.map(|names| load::check_names(names, |repeated| repeated)).transpose()?;
     let cancel = signals::cancel().doing(Kind::System, "cannot catch signals")?;
     let (writing, progress) = (Instant::now(), Counted::new(talk.progress()));
     let left_out: Vec<String> = match output {
@@ -127,6 +138,10 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
             left_out.iter().map(ToString::to_string).collect()
         }
     };
+    let repeated = names.and_then(|names| names.join().ok().flatten()).unwrap_or_default();
+    for notice in repeated {
+        load::tell(notice, &mut merged.report.notices, talk);
+    }
     for error in &left_out {
         talk.note(format_args!("left out: {error}"));
     }
@@ -157,6 +172,17 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
         })?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells of an output that takes several times the space of its inputs, which are compressed.
+fn plain_output(merged: &Merged) -> Option<Notice> {
+    const SEVERAL: u64 = 2;
+    // Of less, headers are most.
+    const LEAST: u64 = 1 << 20;
+    let len_bytes = merged.plain_bytes();
+    let input_bytes = merged.identities.iter().map(|identity| identity.len).sum::<u64>();
+    let is_told = len_bytes >= LEAST && len_bytes >= input_bytes.saturating_mul(SEVERAL);
+    is_told.then_some(Notice::PlainOutput { len_bytes, input_bytes })
 }
 
 /// What `--json` prints of an output.

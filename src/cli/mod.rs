@@ -4,6 +4,7 @@
 
 mod args;
 mod daemon;
+mod dropped;
 mod failure;
 mod inputs;
 mod inspect;

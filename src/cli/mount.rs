@@ -12,12 +12,15 @@ use serde::Serialize;
 use signal_hook::iterator::Signals;
 
 use super::daemon::{self, Handshake, Outcome, Side};
+use super::dropped::DroppedArgs;
 use super::failure::Doing;
 use super::inputs::is_input;
+use super::load::Loaded;
 use super::talk::MergeAnswer;
 use super::words::{counted, quoted};
 use super::{Failure, RecipeArgs, Result, Talk, load, log_file, signals, usage};
 use crate::base::Kind;
+use crate::concat::NameCheck;
 use crate::face::h5ad::H5adFace;
 use crate::face::zarr::ZarrFace;
 use crate::fuse::{self, Access, Export, MountError, MountOptions, Mounted, PageCache};
@@ -109,16 +112,17 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
     }
     let mountpoint = Path::new(mountpoint);
     let recipe = args.recipe.recipe_with_layout(named)?;
-    let limits = args.recipe.limits();
+    let (limits, dropped) = (args.recipe.limits(), &args.recipe.dropped);
     check_mountpoint(mountpoint)?;
     fuse::session::check_device()?;
     let mountpoint =
         mountpoint.canonicalize().doing_at(Kind::Mountpoint, mountpoint, "cannot be used")?;
     let log = log_of(&args.serving, &mountpoint)?;
     if args.serving.foreground {
-        let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
+        let mut served = serve(&recipe, limits, &mountpoint, &args.serving, dropped, talk)?;
         talk.say(ready_lines(&mountpoint, &args.serving, None));
         served.tell(talk)?;
+        served.check_names(talk)?;
         let finished = finish(served.mounted);
         signals::end_by_interrupt();
         return finished;
@@ -139,7 +143,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
             }
         }
         Side::Child(handshake) => {
-            let served = serve(&recipe, limits, &mountpoint, &args.serving, talk)?;
+            let mut served = serve(&recipe, limits, &mountpoint, &args.serving, dropped, talk)?;
             served.tell(talk)?;
             announce(handshake, &served.mounted, log.as_deref())?;
             // The first line and the last one of the log.
@@ -150,6 +154,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
                 served.answer.store,
                 counted(served.answer.merge.inputs, "input")
             );
+            served.check_names(talk)?;
             let finished = finish(served.mounted);
             log::info!("{} is gone, the process ends", served.answer.store);
             finished
@@ -161,6 +166,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
 struct Served {
     mounted: Mounted,
     answer: MountAnswer,
+    names: Option<NameCheck>,
 }
 
 /// What `--json` prints of a mount.
@@ -179,6 +185,15 @@ impl Served {
     /// Tells programs. To be called before stdout goes elsewhere.
     fn tell(&self, talk: Talk) -> Result<()> {
         if talk.is_json() { talk.print(&self.answer) } else { Ok(()) }
+    }
+
+    /// Tells whether names are unique, once that is known: in the background, in the log, which
+    /// stderr is by then.
+    fn check_names(&mut self, talk: Talk) -> Result<()> {
+        if let Some(names) = self.names.take() {
+            load::check_names(names, move |repeated| repeated.iter().for_each(|it| talk.note(it)))?;
+        }
+        Ok(())
     }
 }
 
@@ -212,9 +227,10 @@ fn serve(
     limits: Limits,
     mountpoint: &Path,
     args: &ServingArgs,
+    dropped: &DroppedArgs,
     talk: Talk,
 ) -> Result<Served> {
-    let merged = load::load(recipe, limits, talk)?;
+    let Loaded { merged, names } = load::load(recipe, limits, dropped, talk)?;
     let face = ZarrFace::new(&merged.root, &recipe.layout)?;
     for error in face.left_out() {
         talk.note(format_args!("left out: {error}"));
@@ -256,7 +272,7 @@ fn serve(
     // The store must be readable before anyone is told so.
     let store = mountpoint.join(STORE);
     std::fs::metadata(&store).doing_at(Kind::System, &store, "the mount does not answer")?;
-    Ok(Served { mounted, answer })
+    Ok(Served { mounted, answer, names })
 }
 
 fn announce(handshake: Handshake, mounted: &Mounted, log: Option<&Path>) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::anndata::{Elem, Frame, Mapping};
 use crate::base::{DType, Indexer};
 
-use super::arrays::{ArrayShare, Kind};
+use super::arrays::{ArrayShare, Brought, Kind};
 use super::awkward::{AwkwardPart, Concatenated, Fields, concat_awkward};
 use super::frames::{FrameShare, concat_columns, frame_without_columns};
 use super::names::{intersect_keys, union_keys};
@@ -208,10 +208,16 @@ impl Planner<'_> {
         for (key, elems) in self.joined_elements(&mappings, axis.pairwise_name()) {
             let path = format!("{}/{key}", axis.pairwise_name());
             let Some(parts) = self.pairwise_parts(axis, &elems, &path) else { continue };
-            let dtypes: Vec<DType> = parts.iter().filter_map(|part| part.source.dtype()).collect();
+            let brought = |part: &SparsePart| {
+                let own = part.source.dtype();
+                // There are no sparse matrices of half precision.
+                let dtype = own.map(|own| if own == DType::F16 { DType::F32 } else { own });
+                dtype.map_or(Brought::NOTHING, |dtype| Brought { own, dtype })
+            };
+            let brought: Vec<Brought> = parts.iter().map(brought).collect();
             let sparse = self.add_sparse(plan_pairwise(parts)?, &path)?;
-            if dtypes.contains(&DType::F16) {
-                self.tell_conversion(&dtypes, sparse.dtype, &path);
+            if brought.iter().any(|brought| brought.own == Some(DType::F16)) {
+                self.tell_conversion(&brought, sparse.dtype, &path);
             }
             out.insert(key.to_owned(), Elem::Sparse(sparse));
         }

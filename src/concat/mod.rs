@@ -22,7 +22,8 @@
 //! | `merging` | what a merge strategy keeps |
 //!
 //! On the floor are what is asked ([`ConcatOptions`]) and of what ([`Input`]), what planning carries
-//! along (`planner`), and what puts the rooms' results together: `mapping`, `plan`, `compile`.
+//! along (`planner`), and what puts the rooms' results together: `join`, `mapping`, `unique`, `plan`,
+//! `compile`.
 //! `tests/layers.rs` checks the order.
 //!
 //! Nothing here knows a file format.
@@ -32,6 +33,7 @@ pub mod awkward;
 mod compile;
 mod frames;
 mod input;
+mod join;
 mod kept;
 mod mapping;
 mod merging;
@@ -43,13 +45,16 @@ mod planner;
 pub mod sparse;
 mod texts;
 mod told;
+mod unique;
 
 pub use compile::{CensusError, Compiled};
 pub use input::Input;
 pub use numpy::FillValue;
 pub use options::{Axis, ConcatOptions, Join, Merge, MissingText, Pairwise};
 pub use plan::{Plan, plan};
+pub use planner::DroppedNames;
 pub use sparse::{CensusEnv, FormatChoice};
 pub use told::{
     AxisReport, ElementReport, InputJoin, Notice, NoticeReport, PlanError, ReadReport, Report,
 };
+pub use unique::NameCheck;

@@ -1,7 +1,6 @@
 //! The whole of `anndata.concat`, decided: each part of the result in its turn.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,12 +16,13 @@ use crate::io;
 
 use super::frames::{FrameShare, concat_columns};
 use super::input::Input;
-use super::names::{JoinedAxis, NameLists, index_text, shared_name};
+use super::names::{JoinedAxis, index_text, shared_name};
 use super::options::{Axis, ConcatOptions, Pairwise};
-use super::planner::{Planner, Source};
+use super::planner::{DroppedNames, Planner, Source};
 use super::sparse::PlannedSparse;
-use super::texts::{PlannedText, TextPlans};
+use super::texts::PlannedText;
 use super::told::{AxisReport, InputJoin, Notice, PlanError, Report};
+use super::unique::{NameCheck, NamedAxis};
 
 /// What a concatenation will be.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// How the axis that is not concatenated is joined.
     pub axis: AxisReport,
+    /// The names that an inner join drops, axis by axis.
+    pub dropped: Vec<DroppedNames>,
 }
 
 impl Plan {
@@ -44,6 +46,34 @@ impl Plan {
     #[must_use]
     pub fn report(&self) -> Report {
         Report::of(&self.merged, &self.sparse, &self.texts, &self.notices, &self.axis)
+    }
+
+    /// What tells whether the names of the result are unique. Reads nothing yet.
+    #[must_use]
+    pub fn name_check(&self) -> NameCheck {
+        let joined = &self.axis.inputs;
+        let is_along_obs = self.axis.axis == Axis::Var.name();
+        let (along, other) = match is_along_obs {
+            true => (&self.merged.obs, &self.merged.var),
+            false => (&self.merged.var, &self.merged.obs),
+        };
+        let named = |axis: &str, frame: &Frame, inputs| match &*frame.index {
+            Elem::Text(names) => {
+                Some(NamedAxis { element: format!("/{axis}"), names: Arc::clone(names), inputs })
+            }
+            _ => None,
+        };
+        let ends = joined.iter().scan(0, |end, input| {
+            *end += input.concatenated;
+            Some((*end, input.file.clone()))
+        });
+        let along = named(if is_along_obs { "obs" } else { "var" }, along, ends.collect());
+        // Names that had to be joined are unique; names that all inputs have alike need not be.
+        let is_joined = joined.iter().any(|input| input.dropped + input.introduced > 0);
+        let other = (!is_joined)
+            .then(|| named(self.axis.axis, other, vec![(other.len, "every input".to_owned())]))
+            .flatten();
+        NameCheck { axes: along.into_iter().chain(other).collect() }
     }
 }
 
@@ -67,14 +97,7 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
             adata: Cow::Borrowed(&input.adata),
         })
         .collect();
-    let mut planner = Planner {
-        sources: &sources,
-        options,
-        prefix: "",
-        notices: Vec::new(),
-        sparse: Vec::new(),
-        texts: TextPlans { choice: options.missing_text, planned: Vec::new() },
-    };
+    let mut planner = Planner::new(&sources, options, "");
     planner.notices.extend(same_inputs(inputs));
     planner.notices.extend(unused_keys(inputs, options));
     let (mut merged, axis) = planner.concat()?;
@@ -84,13 +107,8 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
         let reason = "the result has no observations".to_owned();
         planner.notices.push(Notice::LeftOut { element: "/raw".to_owned(), reason });
     }
-    Ok(Plan {
-        merged,
-        sparse: planner.sparse,
-        texts: planner.texts.planned,
-        notices: planner.notices,
-        axis,
-    })
+    let Planner { notices, sparse, texts, dropped, .. } = planner;
+    Ok(Plan { merged, sparse, texts: texts.planned, notices, axis, dropped })
 }
 
 fn check_keys(inputs: &[Input]) -> Result<(), PlanError> {
@@ -181,59 +199,6 @@ impl<'a> Planner<'a> {
             },
         };
         Ok((merged, report))
-    }
-
-    /// `merge_indices` and `gen_reindexer` over the other axis.
-    fn join_other_axis(&mut self) -> Result<JoinedAxis, PlanError> {
-        let other = self.options.axis.other();
-        let frames: Vec<&Frame> =
-            self.sources.iter().map(|source| other.frame(&source.adata)).collect();
-        let names = NameLists::read(&frames).map_err(|(input, error)| {
-            let error = error.within(&self.at(other.name()));
-            PlanError::Read(error.of_file(&self.sources[input].file))
-        })?;
-        let joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
-            let mut files =
-                ambiguous.inputs.iter().map(|&input| self.sources[input].file.to_path_buf());
-            PlanError::DuplicateName {
-                file: files.next().unwrap_or_default(),
-                element: self.at(other.name()),
-                axis: other.name(),
-                name: ambiguous.name,
-                others: files.collect(),
-            }
-        })?;
-        if joined.names.is_empty() && names.lists.iter().all(|list| !list.is_empty()) {
-            let with_file = |(source, &list): (&Source<'_>, &usize)| {
-                format!("{:?} in {}", names.lists[list].get(0), source.file.display())
-            };
-            let examples = self.sources.iter().zip(&names.of_input).map(with_file).collect();
-            self.notices.push(Notice::NothingInCommon { element: self.at(other.name()), examples });
-        } else {
-            self.tell_dropped_names(&joined);
-        }
-        Ok(joined)
-    }
-
-    fn tell_dropped_names(&mut self, joined: &JoinedAxis) {
-        let mut losses: Vec<(u64, u64, &Source<'_>)> = joined
-            .indexers
-            .iter()
-            .zip(self.sources)
-            .map(|(indexer, source)| (indexer.num_dropped(), indexer.source_len(), source))
-            .filter(|(num_dropped, ..)| *num_dropped > 0)
-            .collect();
-        // Whoever loses most is named first.
-        losses.sort_by_key(|(num_dropped, ..)| Reverse(*num_dropped));
-        let lost: Vec<String> = losses
-            .iter()
-            .map(|(lost, len, source)| format!("{lost} of {len} in {}", source.file.display()))
-            .collect();
-        if !lost.is_empty() {
-            let kept = joined.names.len() as u64;
-            let element = self.at(self.options.axis.other().name());
-            self.notices.push(Notice::NamesDropped { element, kept, lost });
-        }
     }
 
     /// The frame of the other axis, without columns.
@@ -368,23 +333,19 @@ impl<'a> Planner<'a> {
             pairwise: Pairwise::Drop,
             ..self.options.clone()
         };
-        let mut planner = Planner {
-            sources: &sources,
-            options: &options,
-            prefix: "/raw",
-            notices: Vec::new(),
-            sparse: std::mem::take(&mut self.sparse),
-            texts: std::mem::take(&mut self.texts),
-        };
+        let mut planner = Planner::new(&sources, &options, "/raw");
+        // Numbers of sparse matrices go on.
+        planner.sparse = std::mem::take(&mut self.sparse);
+        planner.texts = std::mem::take(&mut self.texts);
         let merged = planner.concat();
         self.sparse = planner.sparse;
         self.texts = planner.texts;
-        self.notices.extend(
-            planner
-                .notices
-                .into_iter()
-                .filter(|notice| !matches!(notice, Notice::NotMerged { .. })),
-        );
+        self.dropped.extend(planner.dropped);
+        self.notices.extend(planner.notices.into_iter().map(|notice| match notice {
+            // There is no option that would keep them.
+            Notice::NotMerged { elements, .. } => Notice::RawNotMerged { elements },
+            notice => notice,
+        }));
         let (merged, _) = merged?;
         Ok(merged.x.map(|x| Raw { x, var: merged.var, varm: merged.varm }))
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::anndata::{AnnData, Sparse, SparseFormat};
+use crate::array::TextBuf;
 
 use super::options::ConcatOptions;
 use super::sparse::{Origin, PlannedSparse, Treatment};
@@ -46,9 +47,37 @@ pub struct Planner<'a> {
     pub sparse: Vec<PlannedSparse>,
     /// Text that becomes categorical later.
     pub texts: TextPlans,
+    /// Names that an inner join dropped.
+    pub dropped: Vec<DroppedNames>,
 }
 
-impl Planner<'_> {
+/// Names of an axis that an inner join drops.
+#[derive(Debug, Clone)]
+pub struct DroppedNames {
+    /// Path of the axis.
+    pub element: String,
+    /// The names, each once.
+    pub names: Arc<TextBuf>,
+}
+
+impl<'a> Planner<'a> {
+    /// Begins.
+    pub fn new(
+        sources: &'a [Source<'a>],
+        options: &'a ConcatOptions,
+        prefix: &'static str,
+    ) -> Self {
+        Self {
+            sources,
+            options,
+            prefix,
+            notices: Vec::new(),
+            sparse: Vec::new(),
+            texts: TextPlans { choice: options.missing_text, planned: Vec::new() },
+            dropped: Vec::new(),
+        }
+    }
+
     /// Where each input's element at a path comes from.
     pub fn origins(&self, path: &str) -> Vec<Origin> {
         self.sources.iter().map(|source| source.origin(path.to_owned())).collect()

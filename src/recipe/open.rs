@@ -11,10 +11,10 @@ use super::notices;
 use super::what::{Input, Limits, Recipe};
 use crate::anndata::{self, Selection};
 use crate::base::Progress;
-use crate::concat::{self, CensusEnv, Notice, Plan, Report};
+use crate::concat::{self, CensusEnv, NameCheck, Notice, Plan, Report};
 use crate::input;
 use crate::io;
-use crate::tree::Group;
+use crate::tree::{ArrayNode, Data, Group, Node};
 
 /// A recipe whose inputs are open, and all that their headers decide. Holds no bulk data.
 #[derive(Debug, Clone)]
@@ -117,6 +117,12 @@ impl Planned {
         self.plan.report()
     }
 
+    /// What tells whether the names of the result are unique; running it reads them.
+    #[must_use]
+    pub fn name_check(&self) -> NameCheck {
+        self.plan.name_check()
+    }
+
     /// The plan of the concatenation, with the merged AnnData as it will be.
     #[must_use]
     pub const fn plan(&self) -> &Plan {
@@ -167,6 +173,23 @@ impl Planned {
 }
 
 impl Merged {
+    /// Bytes of all numbers of the result, as they are when nothing is compressed.
+    #[must_use]
+    pub fn plain_bytes(&self) -> u64 {
+        fn bytes_of(group: &Group) -> u64 {
+            let bytes = |node: &Node| match node {
+                Node::Group(group) => bytes_of(group),
+                Node::Array(ArrayNode { data: Data::Fixed(array), .. }) => {
+                    let len = array.shape().iter().product::<u64>();
+                    len.saturating_mul(array.dtype().size_bytes() as u64)
+                }
+                Node::Array(_) => 0,
+            };
+            group.children.values().map(bytes).fold(0, u64::saturating_add)
+        }
+        bytes_of(&self.root)
+    }
+
     /// Opens and plans a recipe, and compiles it.
     ///
     /// # Errors

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
-use crate::anndata::{Elem, Sparse};
+use crate::anndata::{Elem, Sparse, SparseFormat};
 use crate::base::DType;
 use crate::concat::planner::Planner;
-use crate::concat::sparse::{Axis, PartSource, SparsePart, StackOptions, plan_stack};
+use crate::concat::sparse::{Axis, FormatChoice, PartSource, SparsePart, StackOptions, plan_stack};
 use crate::concat::told::{Notice, PlanError};
 
 use super::records::stack_records;
-use super::share::{ArrayShare, Kind};
+use super::share::{ArrayShare, Brought, Kind};
 use super::text::stack_text;
 
 impl Planner<'_> {
@@ -99,23 +99,63 @@ impl Planner<'_> {
             .collect();
         let options =
             StackOptions { fill: self.options.fill_value, format: self.options.sparse_format };
-        let dtypes: Vec<DType> = parts.iter().filter_map(|part| part.source.dtype()).collect();
+        let brought: Vec<Brought> = parts
+            .iter()
+            .map(|part| Brought { own: part.source.dtype(), dtype: part.stacked_dtype(&options) })
+            .collect();
         let planned = plan_stack(parts, axis, &options)?;
         let sparse = self.add_sparse(planned, path)?;
-        self.tell_conversion(&dtypes, sparse.dtype, path);
+        self.tell_conversion(&brought, sparse.dtype, path);
+        let is_matrix = self.prefix.is_empty() && (path == "X" || path.starts_with("layers/"));
+        let is_own = self.options.sparse_format == FormatChoice::Auto;
+        if sparse.format == SparseFormat::Csc && axis == Axis::Rows && is_matrix && is_own {
+            Notice::StaysCsc { elements: vec![self.at(path)] }.tell(&mut self.notices);
+        }
         Ok(sparse)
     }
 
     /// Tells when arrays become of another dtype.
-    pub fn tell_conversion(&mut self, dtypes: &[DType], to: DType, path: &str) {
-        if dtypes.iter().any(|&dtype| dtype != to) {
-            let from: IndexSet<&str> = dtypes.iter().map(|dtype| dtype.name()).collect();
-            let notice = Notice::ArraysConverted {
-                elements: vec![self.at(path)],
-                from: from.into_iter().map(str::to_owned).collect(),
-                to: to.name().to_owned(),
-            };
-            notice.tell(&mut self.notices);
+    pub fn tell_conversion(&mut self, brought: &[Brought], to: DType, path: &str) {
+        let own = || brought.iter().filter_map(|brought| brought.own);
+        if own().all(|dtype| dtype == to) {
+            return;
         }
+        let from: IndexSet<&str> = own().map(DType::name).collect();
+        let notice = Notice::ArraysConverted {
+            elements: vec![self.at(path)],
+            from: from.into_iter().map(str::to_owned).collect(),
+            to: to.name().to_owned(),
+            because: self.because(brought, to),
+        };
+        notice.tell(&mut self.notices);
+    }
+
+    /// What makes a result of this dtype: who brings it, or else all that are promoted to it.
+    fn because(&self, brought: &[Brought], to: DType) -> Vec<String> {
+        let is_brought = brought.iter().any(|brought| brought.dtype == to);
+        let mut files: IndexMap<&Brought, Vec<String>> = IndexMap::new();
+        for (source, brought) in self.sources.iter().zip(brought) {
+            if !is_brought || brought.dtype == to {
+                files.entry(brought).or_default().push(source.file.display().to_string());
+            }
+        }
+        let told = files.into_iter().map(|(brought, files)| {
+            let dtype = brought.dtype.name();
+            let first = files.first().map_or("", String::as_str);
+            let files = match files.len() {
+                1 => first.to_owned(),
+                len => format!("{first} and {} more", len - 1),
+            };
+            match brought.own {
+                None => format!("{dtype} fills {files}, without it"),
+                // There are no sparse matrices of half precision.
+                Some(own @ DType::F16) if brought.dtype == DType::F32 => {
+                    format!("{dtype} for {own} in {files}")
+                }
+                Some(own) if own != brought.dtype => format!("{dtype} fills gaps in {files}"),
+                Some(_) => format!("{dtype} in {files}"),
+            }
+        });
+        told.collect()
     }
 }

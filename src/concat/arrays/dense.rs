@@ -11,7 +11,7 @@ use crate::concat::planner::Planner;
 use crate::concat::sparse::Axis;
 use crate::concat::told::{Notice, PlanError};
 
-use super::share::ArrayShare;
+use super::share::{ArrayShare, Brought};
 
 impl Planner<'_> {
     pub(super) fn stack_dense(
@@ -24,7 +24,7 @@ impl Planner<'_> {
         let (stacked, other) = (axis.index(), 1 - axis.index());
         let mut model: Option<&[u64]> = None;
         let mut parts = Vec::with_capacity(shares.len());
-        let (mut has_object, mut has_nan, mut dtypes) = (false, false, Vec::new());
+        let (mut has_object, mut has_nan, mut brought) = (false, false, Vec::new());
         for (source, share) in self.sources.iter().zip(shares) {
             let Some(Elem::Dense(array)) = share.elem else { continue };
             check_shape(array.shape(), share, stacked, other)
@@ -51,7 +51,6 @@ impl Planner<'_> {
             shape[other] = share.other.target_len();
             let (part, promoted) = match share.elem {
                 Some(Elem::Dense(array)) => {
-                    dtypes.push(array.dtype());
                     has_nan |= share.other.introduces() && share.extent > 0;
                     reindex_dense(array, other, &share.other, fill)
                 }
@@ -61,6 +60,11 @@ impl Planner<'_> {
                 }
             };
             has_object |= promoted == Promoted::InsteadOfObject;
+            let own = match share.elem {
+                Some(Elem::Dense(array)) => Some(array.dtype()),
+                _ => None,
+            };
+            brought.push(Brought { own, dtype: part.dtype() });
             parts.push(part);
         }
         let floor = has_object.then_some(DType::F64);
@@ -73,7 +77,7 @@ impl Planner<'_> {
             };
             self.notices.push(notice);
         } else {
-            self.tell_conversion(&dtypes, dtype, path);
+            self.tell_conversion(&brought, dtype, path);
         }
         if has_nan && self.options.fill_value.is_none() {
             Notice::FilledWithNan { elements: vec![self.at(path)] }.tell(&mut self.notices);

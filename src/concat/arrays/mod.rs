@@ -11,4 +11,4 @@ mod share;
 mod text;
 
 pub(super) use dense::reindex_dense;
-pub(super) use share::{ArrayShare, Kind};
+pub(super) use share::{ArrayShare, Brought, Kind};

@@ -1,7 +1,7 @@
 //! What each input brings to an element, and of what kind it is.
 
 use crate::anndata::Elem;
-use crate::base::Indexer;
+use crate::base::{DType, Indexer};
 
 /// One input's share of an element.
 #[derive(Debug, Clone)]
@@ -12,6 +12,20 @@ pub struct ArrayShare<'a> {
     pub extent: u64,
     /// From the joined other axis to this input's.
     pub other: Indexer,
+}
+
+/// The dtype that one input's share brings to the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Brought {
+    /// What it is in the input; `None` where the input does not have it.
+    pub own: Option<DType>,
+    /// What it is with all that is filled in.
+    pub dtype: DType,
+}
+
+impl Brought {
+    /// Of an input that has no part in it.
+    pub const NOTHING: Self = Self { own: None, dtype: DType::Bool };
 }
 
 /// What an element is, as far as concatenation cares.

@@ -7,9 +7,12 @@ use indexmap::IndexMap;
 
 use crate::anndata::{Elem, Frame, Mapping, Sparse, SparseBody, SparseFormat};
 use crate::array::Filled;
-use crate::base::{DType, Indexer};
+use crate::base::{DType, Indexer, ReadError};
+use crate::concat::arrays::Brought;
 use crate::concat::awkward::{awkward_equal, reindex_awkward};
-use crate::concat::frames::{reindex_array, reindex_column, reindex_frame, reindex_rows_of_text};
+use crate::concat::frames::{
+    ColumnType, reindex_array, reindex_column, reindex_frame, reindex_rows_of_text,
+};
 use crate::concat::names::{JoinedAxis, union_keys};
 use crate::concat::options::Merge;
 use crate::concat::planner::Planner;
@@ -110,6 +113,7 @@ impl Planner<'_> {
             match reindex_column(value.elem, value.indexer) {
                 Some(column) => {
                     self.plan_missing_text(&column, &path)?;
+                    self.tell_gaps(value, &column, &path)?;
                     frame.columns.insert(key.to_owned(), column);
                 }
                 None => self.notices.push(Notice::LeftOut {
@@ -183,6 +187,7 @@ impl Planner<'_> {
             let Some(value) = choose(strategy, &values, named)? else { continue };
             match self.realign(value, &index, aligned, &path)? {
                 Some(elem) => {
+                    self.tell_gaps(value, &elem, &self.at(&path))?;
                     out.insert(key.to_owned(), elem);
                 }
                 None => self.notices.push(Notice::LeftOut {
@@ -192,6 +197,34 @@ impl Planner<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// Tells where an element has missing values under the joined names, and what it became for
+    /// that. (Sparse matrices have zeros there.)
+    fn tell_gaps(&mut self, value: Value<'_>, to: &Elem, path: &str) -> Result<(), PlanError> {
+        if !value.indexer.introduces() {
+            return Ok(());
+        }
+        let mut tell = |from: &Elem, to: &Elem, path: &str| -> Result<(), PlanError> {
+            let describe = |elem| describe(elem).map_err(|error| error.within(path));
+            if let (Some(from), Some(mut to)) = (describe(from)?, describe(to)?) {
+                if self.texts.planned.iter().any(|text| text.path == path) {
+                    to = "categories of strings".to_owned();
+                }
+                let elements = vec![path.to_owned()];
+                Notice::MergedWithGaps { elements, from, to }.tell(&mut self.notices);
+            }
+            Ok(())
+        };
+        match (value.elem, to) {
+            (Elem::Frame(from), Elem::Frame(to)) => {
+                to.columns.iter().try_for_each(|(name, column)| match from.columns.get(name) {
+                    Some(from) => tell(from, column, &format!("{path}/{name}")),
+                    None => Ok(()),
+                })
+            }
+            (from, to) => tell(from, to, path),
+        }
     }
 
     /// An element under the joined names. `None` for what cannot be aligned.
@@ -216,7 +249,9 @@ impl Planner<'_> {
                 let origin = self.sources[input].origin(self.at(path));
                 let [rows, columns] = matrix_indexers(sparse, indexer, aligned);
                 let planned = plan_reindexed(sparse, &rows, &columns, &origin)?;
-                self.tell_conversion(&[sparse.dtype], planned.dtype(), path);
+                let mut brought = vec![Brought::NOTHING; self.sources.len()];
+                brought[input] = Brought { own: Some(sparse.dtype), dtype: planned.dtype() };
+                self.tell_conversion(&brought, planned.dtype(), path);
                 Some(Elem::Sparse(self.add_sparse(planned, path)?))
             }
             _ if indexer.is_identity() => Some(elem.clone()),
@@ -244,6 +279,17 @@ impl Planner<'_> {
             _ => None,
         })
     }
+}
+
+/// What a person calls an element that can have missing values.
+fn describe(elem: &Elem) -> Result<Option<String>, ReadError> {
+    Ok(match elem {
+        Elem::Dense(array) => Some(array.dtype().name().to_owned()),
+        Elem::Awkward(_) => Some("awkward arrays".to_owned()),
+        Elem::Text(_) => Some("strings".to_owned()),
+        Elem::Categorical(_) | Elem::Nullable(_) => Some(ColumnType::of(elem)?.describe()),
+        _ => None,
+    })
 }
 
 /// `scipy.sparse.csr_matrix(shape)`.

@@ -11,6 +11,7 @@ use crate::concat::options::Join;
 
 use super::lists::NameLists;
 use super::numbering::Numbering;
+use super::overlap::{Costly, alike, costly};
 use super::sorted;
 
 /// The joined axis.
@@ -20,6 +21,12 @@ pub struct JoinedAxis {
     pub names: Arc<TextBuf>,
     /// From the joined axis to each input's. Inputs with equal names share one table.
     pub indexers: Vec<Indexer>,
+    /// Names that some lists have and the joined axis has not.
+    pub dropped: TextBuf,
+    /// The lists that cost an inner join most.
+    pub costly: Option<Costly>,
+    /// Lists that share names, by their numbers.
+    pub alike: Vec<Vec<usize>>,
 }
 
 /// Names that keep an axis from being joined.
@@ -36,14 +43,11 @@ impl JoinedAxis {
     pub fn new(names: &NameLists, join: Join) -> Result<Self, Ambiguous> {
         let lists = &names.lists;
         let Some(first) = lists.first() else {
-            return Ok(Self { names: Arc::default(), indexers: Vec::new() });
+            return Ok(Self::unjoined(Arc::default(), Vec::new()));
         };
         if lists.len() == 1 {
             let indexer = Indexer::identity(first.len() as u64);
-            return Ok(Self {
-                names: Arc::clone(first),
-                indexers: vec![indexer; names.of_input.len()],
-            });
+            return Ok(Self::unjoined(Arc::clone(first), vec![indexer; names.of_input.len()]));
         }
         let mut numbering = Numbering::default();
         let numbered: Vec<Vec<u32>> = lists.iter().map(|list| numbering.of(list)).collect();
@@ -71,7 +75,23 @@ impl JoinedAxis {
         let indexers = names.of_input.iter().map(|&of| tables[of].clone()).collect();
         let joined: TextBuf =
             order.iter().map(|&number| numbering.names[number as usize]).collect();
-        Ok(Self { names: Arc::new(joined), indexers })
+        let dropped: TextBuf = numbering
+            .names
+            .iter()
+            .zip(&targets)
+            .filter_map(|(&name, &target)| (target == MISSING).then_some(name))
+            .collect();
+        let costly = match dropped.is_empty() {
+            true => None,
+            false => costly(&numbered, numbering.names.len()),
+        };
+        let alike = alike(&numbered, numbering.names.len());
+        Ok(Self { names: Arc::new(joined), indexers, dropped, costly, alike })
+    }
+
+    /// Names that need no join.
+    fn unjoined(names: Arc<TextBuf>, indexers: Vec<Indexer>) -> Self {
+        Self { names, indexers, dropped: TextBuf::new(), costly: None, alike: Vec::new() }
     }
 }
 

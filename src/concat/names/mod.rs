@@ -8,11 +8,15 @@ mod axis;
 mod keys;
 mod lists;
 mod numbering;
+mod overlap;
 mod sorted;
 mod text;
+mod unlike;
 
 pub(super) use axis::{JoinedAxis, shared_name, union};
 pub(super) use keys::{intersect_keys, union_keys};
 pub(super) use lists::NameLists;
+pub(super) use overlap::Costly;
 pub(super) use sorted::{is_sorted, places as places_in_sorted};
-pub(super) use text::{category_text, index_text};
+pub(super) use text::{category_text, column_text, index_text};
+pub(super) use unlike::{agree, reason};

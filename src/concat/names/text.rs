@@ -27,6 +27,19 @@ fn text_of(elem: &Elem) -> Result<SharedText, ReadError> {
     }
 }
 
+/// A column of text; `None` for one of another kind.
+pub fn column_text(column: &Elem) -> Result<Option<SharedText>, ReadError> {
+    match column {
+        Elem::Text(_) => text_of(column).map(Some),
+        Elem::Nullable(nullable) => column_text(&nullable.values),
+        Elem::Categorical(categorical) => match &*categorical.categories {
+            Elem::Text(_) | Elem::Nullable(_) => text_of(column).map(Some),
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
 /// The categories as text: numbers as Python's `str` writes them.
 pub fn category_text(elem: &Elem) -> Result<TextBuf, ReadError> {
     match elem {

@@ -6,7 +6,7 @@ use crate::anndata::{DecodeError, drop_hint};
 use crate::base::{Fault, Kind, ReadError};
 use crate::concat::awkward::AwkwardError;
 
-use super::notice::FirstFew;
+use super::sentence::FirstFew;
 
 /// Why a concatenation cannot be planned. Each names where, what, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]

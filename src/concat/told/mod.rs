@@ -6,7 +6,8 @@
 mod error;
 mod notice;
 mod report;
+mod sentence;
 
 pub use error::PlanError;
-pub use notice::Notice;
+pub use notice::{CostsMost, NamesOfAKind, Notice};
 pub use report::{AxisReport, ElementReport, InputJoin, NoticeReport, ReadReport, Report};

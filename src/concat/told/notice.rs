@@ -1,7 +1,5 @@
 //! What a concatenation drops, converts or replaces, for people and for `inspect --json`.
 
-use std::fmt;
-
 use serde::Serialize;
 
 /// Something that a reader of the result would not expect from reading the inputs. Serialised with
@@ -21,6 +19,26 @@ pub enum Notice {
         element: String,
         /// The first name of some inputs, with the file.
         examples: Vec<String>,
+        /// Why that may be.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Columns of inputs that have the names of other inputs.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        agreeing: Vec<String>,
+    },
+    /// An outer join puts inputs together that share few names or none, so that what is the same
+    /// may stand in it twice.
+    FewNamesShared {
+        /// Path of the axis.
+        element: String,
+        /// Inputs that share names with one another, and few or none with those of other kinds.
+        kinds: Vec<NamesOfAKind>,
+        /// Why that may be.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Columns of inputs that have the names of other inputs.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        agreeing: Vec<String>,
     },
     /// An inner join drops names that not every input has.
     NamesDropped {
@@ -30,6 +48,13 @@ pub enum Notice {
         kept: u64,
         /// How many names are lost, of how many, in which file; the largest loss first.
         lost: Vec<String>,
+        /// Who costs most, if it is not all alike.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        costs_most: Option<CostsMost>,
+        /// How many names some input has and the result has not.
+        num_names: u64,
+        /// The first of them.
+        names: Vec<String>,
     },
     /// One file or store is there more than once.
     SameInput {
@@ -70,6 +95,21 @@ pub enum Notice {
         /// The option that would keep them.
         option: &'static str,
     },
+    /// What describes the names of `raw` is not kept: `anndata.concat` merges nothing of `raw`.
+    RawNotMerged {
+        /// Paths of the elements.
+        elements: Vec<String>,
+    },
+    /// Elements of the other axis get missing values, for names that the input lacks whose values
+    /// are kept.
+    MergedWithGaps {
+        /// Paths of the elements.
+        elements: Vec<String>,
+        /// What they are in the input.
+        from: String,
+        /// What they become, perhaps the same.
+        to: String,
+    },
     /// Elements are not kept, because the join is inner and some inputs lack them.
     NotInAll {
         /// Paths of the elements.
@@ -109,6 +149,31 @@ pub enum Notice {
         from: Vec<String>,
         /// The dtype of the result.
         to: String,
+        /// What brings it about: dtypes, and in which files.
+        because: Vec<String>,
+    },
+    /// Matrices stay CSC, as all inputs have them, though the result is concatenated by rows.
+    StaysCsc {
+        /// Paths of the matrices.
+        elements: Vec<String>,
+    },
+    /// Names are in the result more than once.
+    NamesNotUnique {
+        /// Path of the axis.
+        element: String,
+        /// How many distinct names are there more than once.
+        num_names: u64,
+        /// Some of them, with the files that they are in.
+        examples: Vec<String>,
+        /// Whether different inputs have the same name.
+        across_inputs: bool,
+    },
+    /// An output that is not compressed takes several times the space of its inputs.
+    PlainOutput {
+        /// Bytes of the numbers of the output.
+        len_bytes: u64,
+        /// Bytes of all inputs.
+        input_bytes: u64,
     },
     /// Columns get a type of another kind.
     ColumnsConverted {
@@ -182,191 +247,61 @@ pub enum Notice {
     },
 }
 
+/// Inputs whose names are of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NamesOfAKind {
+    /// The files.
+    pub files: Vec<String>,
+    /// A name of the first.
+    pub example: String,
+}
+
+/// Inputs without which an inner join would keep more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CostsMost {
+    /// The files.
+    pub files: Vec<String>,
+    /// How many names each of them has.
+    pub lens: Vec<u64>,
+    /// How many names all other inputs have.
+    pub kept_without: u64,
+}
+
 impl Notice {
     /// Adds this notice to others. What happens to several elements alike is told once.
-    pub fn tell(self, notices: &mut Vec<Self>) {
+    pub fn tell(mut self, notices: &mut Vec<Self>) {
+        let Some(more) = self.shared_elements().map(std::mem::take) else {
+            notices.push(self);
+            return;
+        };
         for known in &mut *notices {
-            match (&self, known) {
-                (Self::NotInAll { elements: more }, Self::NotInAll { elements })
-                | (Self::FilledWithNan { elements: more }, Self::FilledWithNan { elements }) => {
-                    elements.extend_from_slice(more);
-                    return;
-                }
-                (
-                    Self::ArraysConverted { elements: more, from, to },
-                    Self::ArraysConverted { elements, from: from_too, to: to_too },
-                ) if (from, to) == (&*from_too, &*to_too) => {
-                    elements.extend_from_slice(more);
-                    return;
-                }
-                (
-                    Self::ColumnsConverted { elements: more, from, to, missing },
-                    Self::ColumnsConverted {
-                        elements,
-                        from: from_too,
-                        to: to_too,
-                        missing: missing_too,
-                    },
-                ) if (from, to, missing) == (&*from_too, &*to_too, &*missing_too) => {
-                    elements.extend_from_slice(more);
-                    return;
-                }
-                _ => {}
+            let Some(own) = known.shared_elements().map(std::mem::take) else { continue };
+            let is_alike = *known == self;
+            let Some(elements) = known.shared_elements() else { continue };
+            *elements = own;
+            if is_alike {
+                elements.extend(more);
+                return;
             }
+        }
+        if let Some(elements) = self.shared_elements() {
+            *elements = more;
         }
         notices.push(self);
     }
-}
 
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The elements of a notice that is told once for all of them.
+    const fn shared_elements(&mut self) -> Option<&mut Vec<String>> {
         match self {
-            Self::LabelReplacesColumn { element } => write!(
-                f,
-                "{element}: the label replaces the column of this name\n  \
-                 hint: choose another --label to keep it"
-            ),
-            Self::NothingInCommon { element, examples } => write!(
-                f,
-                "{element} is empty in the result: no name is in all inputs ({})\n  \
-                 hint: give all files the same kind of names, or keep all with --join outer",
-                FirstFew(examples)
-            ),
-            Self::NamesDropped { element, kept, lost } => write!(
-                f,
-                "{element} keeps the {kept} names that every input has; lost are {}\n  \
-                 hint: --join outer keeps all, filled where they are missing",
-                FirstFew(lost)
-            ),
-            Self::SameInput { files } => write!(
-                f,
-                "the same input is there more than once: {}\n  \
-                 hint: leave it out where its rows are not meant to be repeated",
-                FirstFew(files)
-            ),
-            Self::KeysUnused { keys } => write!(
-                f,
-                "the keys are not in the result: {}\n  \
-                 hint: --label COLUMN keeps them in a column, --index-unique SEP in the names",
-                FirstFew(keys)
-            ),
-            Self::XLeftOut { missing_in } => write!(
-                f,
-                "/X is left out: there is none in {}\n  \
-                 hint: --join outer keeps it, filled where it is missing",
-                FirstFew(missing_in)
-            ),
-            Self::XFilled { missing_in } => {
-                write!(f, "/X is filled for {}, which has none", FirstFew(missing_in))
-            }
-            Self::RawLeftOut { missing_in } => write!(
-                f,
-                "/raw is left out: there is none in {}\n  \
-                 hint: set adata.raw in these files, or leave them out",
-                FirstFew(missing_in)
-            ),
-            Self::LeftOut { element, reason } => write!(f, "{element} is left out: {reason}"),
-            Self::NotMerged { elements, option } => write!(
-                f,
-                "not kept: {}\n  hint: {option} same|unique|first|only keeps them by that rule",
-                FirstFew(elements)
-            ),
-            Self::NotInAll { elements } => write!(
-                f,
-                "not kept, because not every input has them: {}\n  \
-                 hint: --join outer keeps them, filled where they are missing",
-                FirstFew(elements)
-            ),
-            Self::NotAgreed { elements, option } => write!(
-                f,
-                "not kept, because the inputs do not agree in them ({option}): {}",
-                FirstFew(elements)
-            ),
-            Self::ColumnsCut { element, kept } => write!(
-                f,
-                "{element} keeps its first {kept} columns, as many as every input has (columns \
-                 without names are joined by position)\n  \
-                 hint: --join outer keeps all, filled where they are missing"
-            ),
-            Self::FieldsNotInAll { element, fields } => write!(
-                f,
-                "{element} loses fields of its records that not every input has: {}\n  \
-                 hint: --join outer keeps the records of each input as they are",
-                FirstFew(fields)
-            ),
-            Self::FilledWithNan { elements } => write!(
-                f,
-                "entries that an input lacks become NaN: {}\n  \
-                 hint: --fill-value 0 fills dense arrays with zeros",
-                FirstFew(elements)
-            ),
-            Self::ArraysConverted { elements, from, to } => {
-                let from = from.join(" with ");
-                write!(f, "arrays of {from} become {to}: {}", FirstFew(elements))
-            }
-            Self::ColumnsConverted { elements, from, to, missing } => {
-                let why = if *missing { ", because some inputs lack them" } else { "" };
-                let from = from.join(" with ");
-                write!(f, "columns of {from} become {to}{why}: {}", FirstFew(elements))
-            }
-            Self::TooManyCategories { element, most_bytes } => write!(
-                f,
-                "{element} stays text (nullable-string-array, which anndata reads from 0.11 on): its \
-                 distinct values take more than {} MiB\n  \
-                 hint: --missing-text categorical makes it categorical all the same",
-                most_bytes >> 20
-            ),
-            Self::PairwiseNotKept { elements } => write!(
-                f,
-                "not kept: {}\n  hint: --pairwise keeps them, block-diagonal",
-                FirstFew(elements)
-            ),
-            Self::ColumnBecomesText { element, kinds } => write!(
-                f,
-                "{element} mixes {} and becomes text\n  \
-                 hint: give the column one type in every file to keep it",
-                kinds.join(" with ")
-            ),
-            Self::NullableBecomesFloat { element } => write!(
-                f,
-                "{element} mixes nullable integers with floats and becomes floats with NaN"
-            ),
-            Self::BoolBecomesNumber { element, dtype } => {
-                write!(f, "{element} is boolean with values introduced and becomes {dtype}")
-            }
-            Self::PatternUnused { option, pattern } => write!(
-                f,
-                "{option} {pattern:?} matches nothing in any input\n  \
-                 hint: `anncat inspect` lists the elements by their paths"
-            ),
-            Self::PartsUnknown { elements, files } => write!(
-                f,
-                "not read, because AnnData has no such parts: {} (in {})",
-                FirstFew(elements),
-                FirstFew(files)
-            ),
-            Self::FillUnused { because } => {
-                write!(f, "--fill-value has no effect: {because}")
-            }
-            Self::SparseConverted { element, to, files } => write!(
-                f,
-                "{element} becomes {to}: converted from another encoding in {}",
-                FirstFew(files)
-            ),
+            Self::NotInAll { elements }
+            | Self::FilledWithNan { elements }
+            | Self::ArraysConverted { elements, .. }
+            | Self::ColumnsConverted { elements, .. }
+            | Self::MergedWithGaps { elements, .. }
+            | Self::StaysCsc { elements } => Some(elements),
+            _ => None,
         }
-    }
-}
-
-/// The first few of many.
-pub struct FirstFew<'a>(pub &'a [String]);
-
-impl fmt::Display for FirstFew<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 5;
-        f.write_str(&self.0[..self.0.len().min(SHOWN)].join(", "))?;
-        if self.0.len() > SHOWN {
-            write!(f, " and {} more", self.0.len() - SHOWN)?;
-        }
-        Ok(())
     }
 }

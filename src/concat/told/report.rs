@@ -123,6 +123,13 @@ pub struct NoticeReport {
     pub message: String,
 }
 
+impl From<Notice> for NoticeReport {
+    fn from(notice: Notice) -> Self {
+        let message = notice.to_string();
+        Self { notice, message }
+    }
+}
+
 impl Report {
     /// Tells what is planned. Reads nothing.
     #[must_use]
@@ -156,10 +163,7 @@ impl Report {
             conversion_bytes: 0,
             census_strings: text.num_strings(),
         }));
-        let notices = notices
-            .iter()
-            .map(|notice| NoticeReport { notice: notice.clone(), message: notice.to_string() })
-            .collect();
+        let notices = notices.iter().map(|notice| NoticeReport::from(notice.clone())).collect();
         let axis = if joined.axis == Axis::Var.name() { Axis::Obs } else { Axis::Var };
         Self {
             shape: [merged.n_obs, merged.n_vars],

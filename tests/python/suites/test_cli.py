@@ -11,7 +11,6 @@ import subprocess
 import time
 
 import anndata as ad
-import awkward as ak
 import h5py
 import numpy as np
 import pandas as pd
@@ -198,72 +197,6 @@ def test_full_disk(pair, tmp_path):
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def notices(paths, *options) -> list[dict]:
-    """What `inspect --json` tells about a merge, without the sentences."""
-    told = json.loads(anncat.run("inspect", "--json", *options, *paths).stdout)["notices"]
-    return [{key: value for key, value in notice.items() if key != "message"} for notice in told]
-
-
-def test_what_is_dropped_or_converted_is_told(tmp_path):
-    var = pd.DataFrame({"same": [1, 2], "other": [1, 2]}, index=["g1", "g2"])
-    obs = pd.DataFrame(
-        {"n": [1, 2], "m": [3, 4], "flag": [True, False], "o": pd.Categorical(["x", "y"], ordered=True)}, index=["a", "b"]
-    )
-    x = np.ones((2, 2), dtype=np.float32)
-    first = ad.AnnData(x, obs=obs, var=var, layers={"counts": x}, obsm={"X_pca": np.ones((2, 3))})
-    first.uns = {"deep": {"here": 1, "same": 2}}
-    second = ad.AnnData(
-        x,
-        obs=pd.DataFrame({"o": pd.Categorical(["z", "y"], ordered=True)}, index=["c", "d"]),
-        var=var.assign(other=[1, 3]),
-        obsm={"X_pca": np.ones((2, 2)), "X_umap": np.ones((2, 2))},
-        uns={"deep": {"here": 7, "same": 2}},
-    )
-    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
-    first.write_h5ad(paths[0]), second.write_h5ad(paths[1])
-
-    def converted(elements, kind, to, missing):
-        return {"notice": "columns-converted", "elements": elements, "from": [kind], "to": to, "missing": missing}
-
-    ordered = converted(["/obs/o"], "ordered categories of strings", "strings", False)
-    dropped = ["/layers/counts", "/obsm/X_umap", "/obs/n", "/obs/m", "/obs/flag"]
-    assert notices(paths, "--merge", "same", "--uns-merge", "same") == [
-        {"notice": "not-in-all", "elements": dropped},
-        {"notice": "columns-cut", "element": "/obsm/X_pca", "kept": 2},
-        ordered,
-        {"notice": "not-agreed", "elements": ["/var/other"], "option": "--merge"},
-        {"notice": "not-agreed", "elements": ["/uns/deep/here"], "option": "--uns-merge"},
-    ]
-    nans = ["/layers/counts", "/obsm/X_pca", "/obsm/X_umap"]
-    assert notices(paths, "--join", "outer", "--merge", "first", "--uns-merge", "first") == [
-        {"notice": "arrays-converted", "elements": ["/layers/counts"], "from": ["float32"], "to": "float64"},
-        {"notice": "filled-with-nan", "elements": nans},
-        converted(["/obs/n", "/obs/m"], "int64", "float64", True),
-        converted(["/obs/flag"], "bool", "nullable bool", True),
-        ordered,
-    ]
-    # Nothing is told of inputs that agree, but that they are one.
-    link = tmp_path / "link.h5ad"
-    link.symlink_to(paths[0])
-    same = {"notice": "same-input", "files": [str(paths[0]), str(link)]}
-    assert notices([paths[0], link], "--merge", "same", "--uns-merge", "same") == [same]
-
-
-def test_names_and_keys_that_are_lost_are_told(tmp_path):
-    paths = []
-    for name, genes in (("a", ["g1", "g2"]), ("b", ["g2", "g3", "g4"]), ("c", ["g2"])):
-        paths.append(tmp_path / f"{name}.h5ad")
-        ad.AnnData(np.ones((1, len(genes))), var=pd.DataFrame(index=genes)).write_h5ad(paths[-1])
-    lost = [f"2 of 3 in {paths[1]}", f"1 of 2 in {paths[0]}"]
-    assert notices(paths) == [{"notice": "names-dropped", "element": "/var", "kept": 1, "lost": lost}]
-    assert notices(paths, "--join", "outer") == [{"notice": "filled-with-nan", "elements": ["/X"]}]
-    assert notices(paths, "--join", "outer", "--fill-value", "0") == []
-    keyed = [f"{path.stem}={path}" for path in paths]
-    unused = {"notice": "keys-unused", "keys": ["a", "b", "c"]}
-    assert notices(keyed, "--join", "outer", "--fill-value", "0") == [unused]
-    for used in (["--label", "from"], ["--index-unique", "-"]):
-        assert notices(keyed, "--join", "outer", "--fill-value", "0", *used) == []
-
 
 def test_all_files_with_a_repeated_name_are_told(pair, tmp_path):
     paths = [pair[0]]
@@ -284,15 +217,6 @@ def test_what_comes_out_is_said_first(pair, tmp_path):
     done = anncat.run("materialize", *pair, "-o", tmp_path / "out.h5ad")
     assert done.stderr.splitlines()[0] == "12 obs × 3 vars from 2 inputs", done.stderr
 
-
-def test_fields_that_a_join_drops_are_told(tmp_path):
-    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
-    for path, fields in zip(paths, (["kept", "lost"], ["other", "kept"])):
-        records = ak.Array([{field: 1 for field in fields}, {field: 2 for field in fields}])
-        ad.AnnData(np.ones((2, 1), dtype="f4"), obsm={"hits": records}).write_h5ad(path)
-    fields = {"notice": "fields-not-in-all", "element": "/obsm/hits", "fields": ["lost", "other"]}
-    assert notices(paths) == [fields]
-    assert notices(paths, "--join", "outer") == []
 
 
 def test_a_cache_that_cannot_be_kept_is_told_once(tmp_path):

@@ -85,6 +85,14 @@ pub fn plan_pairwise(parts: Vec<SparsePart>) -> Result<PlannedSparse, ReadError>
     })
 }
 
+impl SparsePart {
+    /// The dtype that the part brings to a stack.
+    #[must_use]
+    pub fn stacked_dtype(&self, options: &StackOptions) -> DType {
+        dtype_of(self, options.fill.filter(|fill| !fill.is_zero()))
+    }
+}
+
 fn choose_format(parts: &[SparsePart], choice: FormatChoice) -> SparseFormat {
     if let FormatChoice::Always(format) = choice {
         return format;
