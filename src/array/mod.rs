@@ -1,6 +1,6 @@
 //! Lazy arrays: two traits, and the combinators that build arrays from arrays.
 //!
-//! Every combinator lives in its own file and obeys one contract (`contract.rs`): *any region read
+//! Every combinator lives in its own file and obeys one contract (`contract`): *any region read
 //! alone equals the same slice of the whole*. Nothing here knows a file format.
 
 mod batches;

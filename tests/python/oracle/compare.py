@@ -47,7 +47,7 @@ def differences(expected, actual, *, sparse_format=None, check_sorted: bool = Tr
         _frame(state, axis, getattr(expected, axis), getattr(actual, axis))
     _optional(state, "X", expected.X, actual.X)
     for name in ("layers", "obsm", "varm", "obsp", "varp"):
-        _mapping(state, name, dict(getattr(expected, name)), dict(getattr(actual, name)))
+        _mapping(state, name, _named(getattr(expected, name)), _named(getattr(actual, name)))
     _mapping(state, "uns", expected.uns, actual.uns)
     if not expected.n_obs or not actual.n_obs:
         # Without rows, raw is there or not by the accident of who reads it (it counts as false).
@@ -72,6 +72,11 @@ class _State:
         self.out = out
         self.sparse_format = sparse_format
         self.check_sorted = check_sorted
+
+
+def _named(mapping) -> dict:
+    """The elements of a mapping; anndata 0.13 has X among the layers, under None."""
+    return {key: value for key, value in mapping.items() if key is not None}
 
 
 def _presence(value) -> str:
