@@ -10,17 +10,30 @@ use crate::base::{DType, Dims};
 use crate::face::FaceError;
 use crate::tree::{ArrayNode, Attrs, Data, Group, Node, RecordArray};
 
-use super::geometry::Cut;
+use super::geometry::{Cut, Geometry};
 use super::layout::ChunkTree;
 use super::meta::{self, ArrayMeta, Elements};
+use super::node::{Body, Content, MetaFile, ZarrArray, ZarrNode};
+use super::options::{ZarrFormat, ZarrOptions};
+use super::store::ZarrFace;
 use super::text::TextChunks;
-use super::{Body, Content, MetaFile, ZarrArray, ZarrFace, ZarrFormat, ZarrNode, ZarrOptions};
 use super::{names, record};
 
 /// Records are held in memory, each with room for the longest text of its field.
 const MOST_RECORD_BYTES: u64 = 256 << 20;
 
-pub fn build(root: &Group, options: &ZarrOptions) -> Result<ZarrFace, FaceError> {
+impl ZarrFace {
+    /// Presents a tree. Reads nothing. What zarr cannot hold is left out where nothing refers to
+    /// it; see [`ZarrFace::left_out`].
+    ///
+    /// # Errors
+    /// A part of a frame with a name that no file can have, or data that cannot be presented.
+    pub fn new(root: &Group, options: &ZarrOptions) -> Result<Self, FaceError> {
+        build(root, options)
+    }
+}
+
+fn build(root: &Group, options: &ZarrOptions) -> Result<ZarrFace, FaceError> {
     let mut builder = Builder {
         options: *options,
         nodes: Vec::new(),
@@ -164,9 +177,9 @@ impl Builder {
     }
 
     /// How arrays are cut: version 2 has no shards.
-    fn geometry(&self) -> super::Geometry {
+    fn geometry(&self) -> Geometry {
         match self.options.format {
-            ZarrFormat::V2 => super::Geometry { shard_bytes: None, ..self.options.geometry },
+            ZarrFormat::V2 => Geometry { shard_bytes: None, ..self.options.geometry },
             ZarrFormat::V3 => self.options.geometry,
         }
     }

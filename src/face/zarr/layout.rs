@@ -8,7 +8,7 @@
 use crate::base::Dims;
 use crate::face::FaceError;
 
-use super::ZarrFormat;
+use super::options::ZarrFormat;
 
 /// What an id stands for within its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::face::FaceError;
 
-use super::ZarrFormat;
+use super::options::ZarrFormat;
 
 /// The longest name that Linux file systems allow.
 const MAX_NAME_BYTES: usize = 255;

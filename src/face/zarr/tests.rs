@@ -9,10 +9,11 @@ use zarrs::array::{Array, ArrayBytes};
 use zarrs::filesystem::FilesystemStore;
 
 use super::*;
-use crate::array::{ArraySource, read_all};
-use crate::base::{DType, Region};
+use crate::array::{ArraySource, SharedArray, read_all};
+use crate::base::{DType, ReadError, Region};
 use crate::face::contract::{self, len, node, numbers, tree, walk};
-use crate::tree::{Attr, Data, Node};
+use crate::face::{EntryKind, Face};
+use crate::tree::{Attr, Data, Group, Node};
 
 fn options() -> Vec<ZarrOptions> {
     let small =
