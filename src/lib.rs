@@ -16,5 +16,6 @@ pub mod h5ad;
 pub mod input;
 pub mod io;
 pub mod materialize;
+pub mod matrix;
 pub mod recipe;
 pub mod tree;

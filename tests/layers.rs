@@ -23,7 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("face", &["base", "array", "tree", "h5ad"]),
     ("fuse", &["base", "array", "tree", "face"]),
     ("materialize", &["base", "array", "tree", "h5ad", "face"]),
-    ("recipe", &["base", "tree", "io", "input", "anndata", "concat", "face"]),
+    ("matrix", &["base", "array", "tree", "anndata"]),
+    ("recipe", &["base", "tree", "io", "input", "anndata", "concat", "face", "matrix"]),
 ];
 
 /// The rooms of a folder (and the files on its floor), from the bottom up: each may import those

@@ -5,6 +5,7 @@
 
 mod batches;
 mod blanked;
+mod blocks;
 pub mod cast;
 mod codes;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod text_columns;
 mod text_ops;
 
 pub use blanked::Blanked;
+pub(crate) use blocks::{Block, Blocks};
 pub use cast::{Cast, cast_bytes};
 pub use codes::CheckedCodes;
 pub use filled::Filled;

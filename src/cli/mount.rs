@@ -1,7 +1,7 @@
 //! `anncat mount`.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,6 +70,10 @@ struct ServingArgs {
     /// Stay in the foreground until unmounted or interrupted
     #[arg(long)]
     foreground: bool,
+    /// Say `ready` on standard output when the store can be read, and unmount when standard input
+    /// ends: for programs that start this one
+    #[arg(long, requires = "foreground")]
+    until_eof: bool,
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -122,6 +126,13 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         let mut served = serve(&recipe, limits, &mountpoint, &args.serving, dropped, talk)?;
         talk.say(ready_lines(&mountpoint, &args.serving, None));
         served.tell(talk)?;
+        if args.serving.until_eof {
+            unmount_at_eof(&served.mounted)?;
+            let mut out = io::stdout();
+            writeln!(out, "ready")
+                .and_then(|()| out.flush())
+                .doing(Kind::System, "nobody reads the standard output")?;
+        }
         served.check_names(talk)?;
         let finished = finish(served.mounted);
         signals::end_by_interrupt();
@@ -291,11 +302,33 @@ fn finish(mounted: Mounted) -> Result<ExitCode> {
 
 /// Unmounts and ends the process on the first signal.
 fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
-    let unmounter = mounted.unmounter();
-    let wait = move || {
-        if let Some(signal) = signals.forever().next() {
+    unmount_after("signals", mounted, move || match signals.forever().next() {
+        Some(signal) => {
             signals::caught(signal);
             log::info!("ended by signal {signal}");
+            true
+        }
+        None => false,
+    })
+}
+
+/// The same when standard input ends: who started this process has died, or wants no more.
+fn unmount_at_eof(mounted: &Mounted) -> Result<()> {
+    unmount_after("input", mounted, || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        true
+    })
+}
+
+/// Unmounts and ends the process when `has_come` returns true, on a thread of this name.
+fn unmount_after(
+    name: &str,
+    mounted: &Mounted,
+    has_come: impl FnOnce() -> bool + Send + 'static,
+) -> Result<()> {
+    let unmounter = mounted.unmounter();
+    let wait = move || {
+        if has_come() {
             let unmounted = unmounter.unmount();
             let is_gone = matches!(unmounted, Ok(()) | Err(MountError::NotMounted { .. }));
             if let Err(error) = unmounted {
@@ -310,7 +343,7 @@ fn unmount_on(mut signals: Signals, mounted: &Mounted) -> Result<()> {
         }
     };
     std::thread::Builder::new()
-        .name("signals".to_owned())
+        .name(name.to_owned())
         .spawn(wait)
         .doing(Kind::System, "cannot start a thread")?;
     Ok(())

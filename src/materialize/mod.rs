@@ -4,7 +4,6 @@
 //! renamed) and encoded. Knows no input format and no concatenation: it is handed a
 //! [`crate::tree::Group`].
 
-mod blocks;
 mod codec;
 mod error;
 pub mod h5ad;

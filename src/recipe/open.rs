@@ -1,6 +1,7 @@
 //! From a recipe to the merged tree: open, decode, plan; then compile and encode.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
@@ -14,6 +15,7 @@ use crate::base::Progress;
 use crate::concat::{self, CensusEnv, NameCheck, Notice, Plan, Report};
 use crate::input;
 use crate::io;
+use crate::matrix::{Matrix, MatrixError, RowReader};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
 /// A recipe whose inputs are open, and all that their headers decide. Holds no bulk data.
@@ -129,6 +131,12 @@ impl Planned {
         &self.plan
     }
 
+    /// What each input was when it was opened, in order.
+    #[must_use]
+    pub fn identities(&self) -> &[io::Identity] {
+        &self.identities
+    }
+
     /// When the newest input was last changed.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
@@ -200,6 +208,31 @@ impl Merged {
         progress: &dyn Progress,
     ) -> Result<Self, RecipeError> {
         Planned::open(recipe, limits)?.compile(progress)
+    }
+
+    /// An element (`X`, `layers/counts`, `obsm/X_pca`) as a matrix in memory, from which
+    /// `sprs::CsMat` or `ndarray::Array2` is had without copying.
+    ///
+    /// # Errors
+    /// There is no such element, it holds no numbers, or an input failed.
+    pub fn matrix(&self, element: &str) -> Result<Matrix, MatrixError> {
+        Matrix::read(&self.root, element, &AtomicBool::new(false))
+    }
+
+    /// A reader of the rows of an element: what to keep when many batches are read.
+    ///
+    /// # Errors
+    /// There is no such element, or its rows cannot be read one by one.
+    pub fn row_reader(&self, element: &str) -> Result<RowReader, MatrixError> {
+        RowReader::new(&self.root, element)
+    }
+
+    /// The rows of these numbers, in this order, of an element.
+    ///
+    /// # Errors
+    /// As [`Self::row_reader`]; a row that is not there, or an input failed.
+    pub fn rows(&self, element: &str, rows: &[u64]) -> Result<Matrix, MatrixError> {
+        self.row_reader(element)?.read(rows)
     }
 }
 

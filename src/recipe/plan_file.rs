@@ -20,7 +20,16 @@ use super::what::Recipe;
 /// The file cannot be read or is no plan of this version, or a relocation moves nothing.
 pub fn read(path: &Path, relocations: &[Relocation]) -> Result<Recipe, RecipeError> {
     let text = fs::read(path).map_err(RecipeError::plan_file(path, "cannot read the plan"))?;
-    let version = serde_json::from_slice::<Versioned>(&text).map_err(|_| {
+    let document = parse(&text, path)?;
+    let recipe = document.into_recipe(&directory_of(path)?);
+    let mut recipe = recipe.map_err(|error| RecipeError::no_plan(path, error.to_string()))?;
+    relocate(&mut recipe, relocations)?;
+    Ok(recipe)
+}
+
+/// The plan that a text is; `path` is what errors name.
+fn parse(text: &[u8], path: &Path) -> Result<Document, RecipeError> {
+    let version = serde_json::from_slice::<Versioned>(text).map_err(|_| {
         RecipeError::no_plan(
             path,
             "this is no plan\n  hint: `anncat inspect --save FILE` writes one",
@@ -36,7 +45,7 @@ pub fn read(path: &Path, relocations: &[Relocation]) -> Result<Recipe, RecipeErr
             ),
         ));
     }
-    let document: Document = serde_json::from_slice(&text).map_err(|error| {
+    serde_json::from_slice(text).map_err(|error| {
         RecipeError::no_plan(
             path,
             format!(
@@ -44,11 +53,7 @@ pub fn read(path: &Path, relocations: &[Relocation]) -> Result<Recipe, RecipeErr
                  `anncat inspect --save`"
             ),
         )
-    })?;
-    let recipe = document.into_recipe(&directory_of(path)?);
-    let mut recipe = recipe.map_err(|error| RecipeError::no_plan(path, error.to_string()))?;
-    relocate(&mut recipe, relocations)?;
-    Ok(recipe)
+    })
 }
 
 /// Writes a plan; a former plan under this name is replaced in one moment.
@@ -78,6 +83,30 @@ pub fn write(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
     };
     write().map_err(failed)
 }
+
+/// A recipe as the text of a plan that holds anywhere on this machine: what crosses to another
+/// process.
+///
+/// # Errors
+/// An input's path is not UTF-8.
+pub fn to_json(recipe: &Recipe) -> Result<String, RecipeError> {
+    let document = Document::of(recipe, Path::new(""))?;
+    serde_json::to_string(&document)
+        .map_err(|error| RecipeError::no_plan(Path::new(IN_MEMORY), error.to_string()))
+}
+
+/// Reads what [`to_json`] gave.
+///
+/// # Errors
+/// It is no plan of this version.
+pub fn from_json(text: &str) -> Result<Recipe, RecipeError> {
+    let path = Path::new(IN_MEMORY);
+    let recipe = parse(text.as_bytes(), path)?.into_recipe(Path::new("/"));
+    recipe.map_err(|error| RecipeError::no_plan(path, error.to_string()))
+}
+
+/// What stands for the path of a plan that is no file.
+const IN_MEMORY: &str = "(a plan in memory)";
 
 /// What every version of a plan says.
 #[derive(serde::Deserialize)]

@@ -3,12 +3,11 @@
 
 use std::fs::File;
 
-use crate::array::{ArraySource, ChunkFilter, SharedArray};
+use crate::array::{ArraySource, Block, Blocks, ChunkFilter, SharedArray};
 use crate::base::{Dims, Progress, ReadError, Region};
 use crate::h5ad::{
     ChunkWriter, Chunked, Filter, Grid, LayoutError, PlacedNumbers, PlacedText, Storage,
 };
-use crate::materialize::blocks::{Block, Blocks};
 use crate::materialize::codec::{Zlib, lzf, shuffle};
 use crate::materialize::pieces::{set_aside, write_at};
 use crate::materialize::schedule::{interleave, run};

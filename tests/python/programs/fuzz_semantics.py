@@ -178,7 +178,7 @@ def groups(bad) -> collections.Counter:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0:200", help="A:B, from A up to but not B (default 0:200)")
-    parser.add_argument("--face", default="all", choices=["all", *differential.FACES])
+    parser.add_argument("--face", default="all", choices=["all", *differential.FACES, *differential.PYTHON_FACES])
     parser.add_argument("--format", default="mixed", choices=[*FORMATS, "all"], help="how inputs are stored")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="keep the inputs in this directory (one seed)")

@@ -1,0 +1,123 @@
+"""Arguments as users write them, checked, and as the engine takes them."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+Path: TypeAlias = "str | os.PathLike[str]"
+Inputs: TypeAlias = "Mapping[str, Any] | Collection[Any] | Path"
+Axis: TypeAlias = Literal["obs", "var", 0, 1]
+Join: TypeAlias = Literal["inner", "outer"]
+Strategy: TypeAlias = Literal["same", "unique", "first", "only"]
+
+DEFAULT_MEMORY = "512MiB"
+_STRATEGIES = ("same", "unique", "first", "only")
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def bytes_of(size: int | str) -> int:
+    """A size in bytes: a number, or text such as ``"512MiB"`` or ``"2G"`` (powers of 1024)."""
+    if not isinstance(size, str):
+        return operator.index(size)
+    text = size.strip().lower()
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text[len(number) :].strip().removesuffix("ib").removesuffix("b")
+    try:
+        value = int(float(number) * _UNITS[unit])
+    except (KeyError, ValueError):
+        raise ValueError(f"expected a size such as '512MiB' or '2G', not {size!r}") from None
+    if value < 1:
+        raise ValueError(f"expected a size above zero, not {size!r}")
+    return value
+
+
+def inputs_of(adatas: Inputs, keys: Iterable[Any] | None) -> tuple[list[str], list[Any]]:
+    """Keys and inputs, in their order."""
+    if isinstance(adatas, str | os.PathLike):
+        adatas = [adatas]
+    if isinstance(adatas, Mapping):
+        if keys is not None:
+            raise TypeError("Cannot specify categories in both mapping keys and using `keys`. Only specify this once.")
+        keys, listed = list(adatas), list(adatas.values())
+    else:
+        listed = list(adatas)
+    if not listed:
+        raise ValueError("No objects to concatenate.")
+    names = [str(i) for i in range(len(listed))] if keys is None else [str(key) for key in keys]
+    if len(names) != len(listed):
+        raise ValueError(f"there are {len(listed)} inputs and {len(names)} keys")
+    return names, listed
+
+
+def path_of(source: Any) -> str:
+    """The path of an input: a path, or an open root group of a file or directory."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if hasattr(source, "file") and getattr(source, "name", None) == "/":  # h5py.File
+        source.file.flush()
+        return os.fspath(source.file.filename)
+    store = getattr(source, "store", source)  # zarr.Group
+    root = getattr(store, "root", None) or getattr(store, "dir_path", lambda: None)()
+    if root is not None:
+        return os.path.join(os.fspath(root), getattr(source, "path", ""))
+    raise TypeError(
+        f"inputs are paths of .h5ad files and .zarr directories, not {type(source).__name__}; "
+        "objects in memory are concatenated by anndata.concat"
+    )
+
+
+def axis_name(axis: Any) -> Literal["obs", "var"]:
+    """``obs`` or ``var``."""
+    if axis in ("obs", 0):
+        return "obs"
+    if axis in ("var", 1):
+        return "var"
+    raise ValueError(f"`axis` must be either 0, 1, 'obs', or 'var', was {axis}")
+
+
+def strategy(name: str, value: Any) -> str | None:
+    """A merge strategy that the engine knows."""
+    if value is None or value in _STRATEGIES:
+        return value
+    if callable(value):
+        raise TypeError(
+            f"{name} cannot be a function here, since a plan cannot hold one; "
+            "anncat.concat and anncat.concat_on_disk take functions"
+        )
+    raise ValueError(f"{name} must be None or one of {', '.join(map(repr, _STRATEGIES))}, was {value!r}")
+
+
+def engine_options(
+    *,
+    axis: Any,
+    join: Any,
+    merge: Any,
+    uns_merge: Any,
+    label: Any,
+    index_unique: Any,
+    fill_value: Any,
+    pairwise: bool,
+    sparse_format: str | None,
+) -> dict[str, Any]:
+    """All options, as the engine takes them."""
+    if join not in ("inner", "outer"):
+        raise ValueError(f"`join` must be 'inner' or 'outer', was {join!r}")
+    if fill_value is not None:
+        if hasattr(fill_value, "item"):
+            fill_value = fill_value.item()
+        if isinstance(fill_value, bool) or not isinstance(fill_value, int | float):
+            raise TypeError(f"fill_value must be a number, was {fill_value!r}")
+    return {
+        "axis": axis_name(axis),
+        "join": join,
+        "merge": strategy("merge", merge),
+        "uns_merge": strategy("uns_merge", uns_merge),
+        "label": label,
+        "index_unique": index_unique,
+        "fill_value": fill_value,
+        "pairwise": bool(pairwise),
+        "sparse_format": sparse_format,
+    }

@@ -1,0 +1,28 @@
+//! The extension module `anncat._native`: the engine, for the Python beside it.
+//!
+//! Thin: it turns arguments, arrays, progress and errors of one side into those of the other. What
+//! the results mean to Python (AnnData, stores, warnings) is the Python's in `python/anncat`.
+//!
+//! No call holds the GIL while it reads, and none takes a lock that another thread may hold without
+//! the GIL, so that a process may fork at any time (see `engine`).
+
+mod engine;
+mod error;
+mod interrupt;
+mod merged;
+mod numbers;
+mod options;
+mod store;
+mod write;
+
+use pyo3::prelude::*;
+
+/// The module.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<merged::Merged>()?;
+    module.add_class::<store::Store>()?;
+    module.add_function(wrap_pyfunction!(engine::drain, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! `_native.Merged`: a recipe that is open.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anncat::base::Progress;
+use anncat::matrix::Matrix;
+use anncat::recipe::{Limits, Merged as Tree, Recipe};
+use numpy::PyArray1;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::engine::{Call, Engine, Handle, pool};
+use crate::error::{Failure, IntoPy};
+use crate::interrupt::interruptible;
+use crate::numbers;
+use crate::options::{Options, layout};
+use crate::store::Store;
+use crate::write::{WriteOptions, write};
+
+/// A recipe that is open: its headers are read, its data are not.
+#[pyclass(module = "anncat._native", frozen)]
+pub struct Merged {
+    pub handle: Handle,
+}
+
+impl Merged {
+    fn open_recipe(py: Python<'_>, recipe: Recipe, memory_bytes: u64) -> PyResult<Self> {
+        let limits = Limits { memory_bytes };
+        let pool = pool(py)?;
+        let engine = py
+            .detach(|| {
+                let _call = Call::begin();
+                Engine::open(&pool, &recipe, limits)
+            })
+            .map_err(|error| Failure::from(error).into_py(py))?;
+        Ok(Self { handle: Handle::new(engine, recipe, limits) })
+    }
+
+    /// The tree, compiled on first use, which can be interrupted.
+    pub fn tree(&self, py: Python<'_>, tell: Option<&Py<PyAny>>) -> PyResult<Arc<Tree>> {
+        let engine = self.handle.engine(py)?;
+        if let Some(tree) = engine.compiled() {
+            return Ok(tree);
+        }
+        let pool = pool(py)?;
+        interruptible(py, tell, move |watched| {
+            let progress: &dyn Progress = watched;
+            Ok(pool.install(|| engine.merged(progress))?)
+        })
+    }
+}
+
+#[pymethods]
+impl Merged {
+    /// Opens inputs, given as (key, path).
+    #[staticmethod]
+    fn open(
+        py: Python<'_>,
+        inputs: Vec<(String, PathBuf)>,
+        options: Options,
+        memory_bytes: u64,
+    ) -> PyResult<Self> {
+        Self::open_recipe(py, options.recipe(inputs)?, memory_bytes)
+    }
+
+    /// Opens a plan; an input that is no longer what it says is an error.
+    #[staticmethod]
+    fn from_plan(py: Python<'_>, plan: &str, memory_bytes: u64) -> PyResult<Self> {
+        let recipe = anncat::recipe::plan_file::from_json(plan)
+            .map_err(|error| Failure::from(error).into_py(py))?;
+        Self::open_recipe(py, recipe, memory_bytes)
+    }
+
+    /// The plan, with the identity of each input: what a worker needs to open the same.
+    fn plan(&self, py: Python<'_>) -> PyResult<String> {
+        let engine = self.handle.engine(py)?;
+        let pool = pool(py)?;
+        py.detach(|| {
+            let _call = Call::begin();
+            let pinned = pool.install(|| engine.planned.pinned())?;
+            Ok(anncat::recipe::plan_file::to_json(&pinned)?)
+        })
+        .map_err(|error: Failure| error.into_py(py))
+    }
+
+    /// Observations, variables.
+    fn shape(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        let [n_obs, n_vars] = self.handle.engine(py)?.planned.shape();
+        Ok((n_obs, n_vars))
+    }
+
+    /// What `anncat inspect --json` prints.
+    fn report(&self, py: Python<'_>) -> PyResult<String> {
+        let report = self.handle.engine(py)?.planned.report();
+        serde_json::to_string(&report)
+            .map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.to_string()))
+    }
+
+    /// Takes the censuses and makes the conversions that the data need.
+    #[pyo3(signature = (tell=None))]
+    fn compile(&self, py: Python<'_>, tell: Option<Py<PyAny>>) -> PyResult<()> {
+        self.tree(py, tell.as_ref()).map(drop)
+    }
+
+    /// A whole element; see `numbers::matrix`.
+    fn matrix<'py>(&self, py: Python<'py>, element: String) -> PyResult<Bound<'py, PyTuple>> {
+        let tree = self.tree(py, None)?;
+        let pool = pool(py)?;
+        let read = interruptible(py, None, move |watched| {
+            Ok(pool.install(|| Matrix::read(&tree.root, &element, &watched.cancel))?)
+        })?;
+        numbers::matrix(py, read)
+    }
+
+    /// Some rows of an element, in this order, and of these columns.
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        element: &str,
+        rows: &Bound<'py, PyArray1<u64>>,
+        columns: Option<&Bound<'py, PyArray1<u64>>>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let tree = self.tree(py, None)?;
+        let engine = self.handle.engine(py)?;
+        let pool = pool(py)?;
+        let rows = numbers::positions(rows)?;
+        let columns = columns.map(numbers::positions).transpose()?;
+        let read = py.detach(|| -> Result<Matrix, Failure> {
+            let _call = Call::begin();
+            let reader = engine.rows(&tree, element)?;
+            pool.install(|| {
+                let read = reader.read(&rows)?;
+                Ok(match columns {
+                    Some(columns) => read.columns(&columns)?,
+                    None => read,
+                })
+            })
+        });
+        numbers::matrix(py, read.map_err(|error| error.into_py(py))?)
+    }
+
+    /// Writes the tree to `path`, whose name ends in .h5ad or .zarr; gives what zarr left out.
+    #[pyo3(signature = (path, options, tell=None))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        options: WriteOptions,
+        tell: Option<Py<PyAny>>,
+    ) -> PyResult<Vec<String>> {
+        write(self, py, path, &options, tell.as_ref())
+    }
+
+    /// The tree as a store.
+    #[pyo3(signature = (zarr_format, chunk_rows, chunk_elems, shard_bytes, tell=None))]
+    fn store(
+        slf: Bound<'_, Self>,
+        zarr_format: u8,
+        chunk_rows: Option<u64>,
+        chunk_elems: Option<u64>,
+        shard_bytes: Option<u64>,
+        tell: Option<Py<PyAny>>,
+    ) -> PyResult<Store> {
+        let options = layout(zarr_format, chunk_rows, chunk_elems, shard_bytes)?;
+        Store::new(slf.py(), slf.unbind(), options, tell.as_ref())
+    }
+}

@@ -1,0 +1,477 @@
+"""The Python package: opening, errors, stores, memory, rows, files. What comes out right is also the fuzzer's."""
+
+from __future__ import annotations
+
+import inspect
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from scipy import sparse
+
+import anncat
+from conftest import small
+from oracle import anncat as program
+from oracle import compare, differential
+
+OUTER = {"join": "outer", "label": "donor", "index_unique": "-"}
+PACKAGE = Path(anncat.__file__).parent.parent
+
+
+def opened(paths, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", anncat.Notice)
+        return anncat.open(paths, **options)
+
+
+def oracle(paths, **options) -> ad.AnnData:
+    expected = differential.oracle(list(paths), options)
+    assert expected.error is None
+    return expected.adata
+
+
+# ---- opening
+
+
+def test_opening_reads_headers_and_tells(pair):
+    with pytest.warns(anncat.Notice) as told:
+        merged = anncat.open({"x": pair[0], "y": str(pair[1])}, join="outer", label="donor")
+    assert merged.shape == (12, 5) == (merged.n_obs, merged.n_vars) and len(merged) == 12
+    assert [str(w.message) for w in told] == [str(n) for n in merged.notices]
+    assert {n.kind for n in merged.notices} >= {"not-merged"}
+    assert all(isinstance(n.details, dict) for n in merged.notices)
+    # What to do is said in Python's words.
+    assert not any("--" in str(n) for n in merged.notices), merged.notices
+    assert merged.report()["shape"] == [12, 5]
+    text, page = repr(merged), merged._repr_html_()
+    for words in ("12 obs × 5 vars", "x: 6 obs", "4 of 4 var kept, 1 introduced", "csr_matrix float32", "note: "):
+        assert words in text, text
+    assert "<table>" in page and "donor" in page and str(pair[0]) in page
+
+
+def test_inputs_are_a_mapping_a_sequence_or_groups(pair, tmp_path):
+    keys = lambda merged: [row["key"] for row in merged.report()["joined"]["inputs"]]
+    assert keys(opened(pair)) == ["0", "1"]
+    assert keys(opened(tuple(map(str, pair)), keys=["p", 3])) == ["p", "3"]
+    assert keys(opened(pair[0])) == ["0"]
+    differential.write(small(2), tmp_path / "c.zarr", "zarr3")
+    assert opened([zarr.open_group(tmp_path / "c.zarr"), pair[0]]).n_obs == 12
+    with pytest.raises(TypeError, match="anndata.concat"):
+        anncat.open([small(0)])
+    with pytest.raises(TypeError, match="both mapping keys and"):
+        anncat.open({"a": pair[0]}, keys=["b"])
+    with pytest.raises(ValueError, match="No objects to concatenate"):
+        anncat.open([])
+    for wrong in ({"join": "left"}, {"axis": 2}, {"merge": "all"}, {"sparse_format": "coo"}, {"memory": "2X"}):
+        with pytest.raises(ValueError):
+            anncat.open(pair, **wrong)
+    for wrong in ({"merge": max}, {"fill_value": "x"}):
+        with pytest.raises(TypeError):
+            anncat.open(pair, **wrong)
+
+
+def test_errors_are_what_python_expects(pair, tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        anncat.open([pair[0], tmp_path / "none.h5ad"])
+    error = caught.value
+    assert isinstance(error, anncat.Error)
+    assert (error.kind, error.file) == ("input-missing", str(tmp_path / "none.h5ad"))
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.kind, again.file) == (type(error), str(error), error.kind, error.file)
+
+    twice = small(0)
+    twice.var_names = ["a", "a", "b", "c"]
+    differential.write(twice, tmp_path / "twice.h5ad", "h5ad")
+    with pytest.raises(ValueError) as caught:
+        anncat.open([pair[1], tmp_path / "twice.h5ad"])
+    error = caught.value
+    assert (error.kind, error.element) == ("duplicate-name", "/var")
+    assert error.file == str(tmp_path / "twice.h5ad") and "var_names_make_unique" in error.hint
+
+    (tmp_path / "text.h5ad").write_text("no HDF5")
+    with pytest.raises(anncat.Error) as caught:
+        anncat.open([tmp_path / "text.h5ad"])
+    assert caught.value.kind == "not-anndata"
+    merged = opened(pair)
+    with pytest.raises(KeyError) as caught:
+        merged.matrix("layers/none")
+    assert (caught.value.kind, caught.value.element) == ("usage", "layers/none")
+    (tmp_path / "out.h5ad").write_text("")
+    with pytest.raises(FileExistsError) as caught:
+        merged.write(tmp_path / "out.h5ad")
+    assert caught.value.kind == "output-exists" and "overwrite=True" in str(caught.value.hint)
+
+
+def test_importing_is_quick():
+    code = "import numpy, time; t = time.process_time(); import anncat; print(time.process_time() - t)"
+    run = lambda: float(subprocess.run([sys.executable, "-c", code], cwd=PACKAGE, capture_output=True, check=True).stdout)
+    assert min(run() for _ in range(5)) < 0.05
+
+
+# ---- in memory
+
+
+@pytest.mark.parametrize("options", [{}, OUTER, {"axis": "var", "join": "outer"}, {"uns_merge": "unique", "merge": "same"}])
+def test_memory_equals_anndata(pair, options):
+    compare.equal(oracle(pair, **options), opened(pair, **options).to_memory())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", anncat.Notice)
+        compare.equal(oracle(pair, **options), anncat.concat(pair, **options))
+
+
+def test_functions_merge_in_memory(pair):
+    first = lambda mappings: dict(mappings[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        actual = anncat.concat(pair, join="outer", merge=first, uns_merge=first)
+        expected = ad.concat([ad.read_h5ad(p) for p in pair], join="outer", merge=first, uns_merge=first)
+    assert actual.uns == expected.uns
+    pd.testing.assert_frame_equal(actual.var, expected.var)
+
+
+def test_arrays_are_scipys_when_asked(pair):
+    with ad.settings.override(use_sparse_array_on_read=True):
+        assert isinstance(opened(pair).to_memory().X, sparse.csr_array)
+    assert isinstance(opened(pair).to_memory().X, sparse.csr_matrix)
+
+
+# ---- stores
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_store_is_what_anndata_reads(pair, zarr_format):
+    store = opened(pair, **OUTER).store(zarr_format)
+    assert store.read_only
+    compare.equal(oracle(pair, **OUTER), ad.read_zarr(store))
+    group = zarr.open_group(store, mode="r")
+    assert sorted(group) == sorted(ad.io.read_elem(group).uns | dict.fromkeys(group))
+    with pytest.raises(ValueError):
+        zarr.open_group(store, mode="w")
+    assert repr(store).startswith("MergedStore(12 obs")
+
+
+def test_a_store_answers_keys_ranges_and_listings(pair):
+    from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+    from zarr.core.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
+
+    store = opened(pair, **OUTER).store(chunk_elems=7)
+    prototype = default_buffer_prototype()
+
+    def get(key, part=None):
+        found = sync(store.get(key, prototype, part))
+        return None if found is None else found.to_bytes()
+
+    async def collect(keys):
+        return [key async for key in keys]
+
+    keys = sync(collect(store.list()))
+    assert len(keys) == len(set(keys)) > 30 and "X/data/c/0" in keys and "zarr.json" in keys
+    for key in keys:
+        whole = get(key)
+        assert len(whole) == sync(store.getsize(key)) and sync(store.exists(key))
+        assert get(key, RangeByteRequest(1, 5)) == whole[1:5]
+        assert get(key, OffsetByteRequest(2)) == whole[2:]
+        assert get(key, SuffixByteRequest(3)) == whole[-3:]
+        assert store.get_sync(key).to_bytes() == whole
+    parts = sync(store.get_partial_values(prototype, [("X/data/c/0", RangeByteRequest(0, 2)), ("none", None)]))
+    assert parts[0].to_bytes() == get("X/data/c/0")[:2] and parts[1] is None
+    assert get("X") is None and get("X/none") is None and not sync(store.exists("X"))
+    assert sorted(sync(collect(store.list_dir("X")))) == ["data", "indices", "indptr", "zarr.json"]
+    assert sorted(sync(collect(store.list_prefix("X/da")))) == sorted(k for k in keys if k.startswith("X/da"))
+    with pytest.raises(FileNotFoundError):
+        sync(store.getsize("none"))
+    assert store == opened(pair, **OUTER).store(chunk_elems=7) != opened(pair).store(chunk_elems=7)
+
+
+def test_a_store_pickles_as_its_plan(pair):
+    store = opened(pair, **OUTER).store(2)
+    packed = pickle.dumps(store)
+    assert len(packed) < 10_000
+    again = pickle.loads(packed)
+    assert again == store
+    compare.equal(ad.read_zarr(store), ad.read_zarr(again))
+    packed = pickle.dumps(opened(pair, join="outer"))
+    assert pickle.loads(packed).shape == (12, 5)
+    differential.write(small(5, n=7), pair[0], "h5ad")
+    with pytest.raises(anncat.Error) as caught:
+        pickle.loads(packed)
+    assert caught.value.kind == "changed" and caught.value.file == str(pair[0])
+
+
+def _sum(store):
+    return float(zarr.open_group(store, mode="r")["X/data"][:].sum())
+
+
+def _rows_sum(merged):
+    return float(merged.rows([3, 1, 3]).sum()), float(merged.to_memory().X.sum())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_other_processes_read(pair, method):
+    merged = opened(pair, **OUTER)
+    store = merged.store()
+    # Threads of this process exist before it forks, and are missing in the child.
+    here, rows = _sum(store), _rows_sum(merged)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map_async(_sum, [store] * 4).get(60) == [here] * 4
+        assert pool.map_async(_rows_sum, [merged] * 4).get(60) == [rows] * 4
+
+
+def test_a_forked_child_reads_what_it_inherited(pair):
+    merged = opened(pair, **OUTER)
+    store = merged.store()
+    expected = _sum(store), _rows_sum(merged)
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    stop = threading.Event()
+
+    def busy():
+        while not stop.is_set():
+            merged.rows(np.arange(12))
+
+    threads = [threading.Thread(target=busy) for _ in range(2)]
+    [thread.start() for thread in threads]
+    try:
+        for _ in range(5):
+            child = context.Process(target=lambda: queue.put((float(store.get_sync("X/data/c/0").as_numpy_array().view("f4").sum()), _rows_sum(merged))))
+            child.start()
+            child.join(60)
+            assert child.exitcode == 0
+            assert queue.get() == expected
+    finally:
+        stop.set()
+        [thread.join() for thread in threads]
+
+
+def test_dask_with_processes_reads(pair):
+    import dask.array as da
+
+    store = opened(pair, **OUTER).store(chunk_elems=5)
+    array = da.from_zarr(zarr.open_group(store, mode="r")["X/data"])
+    assert float(array.sum().compute(scheduler="processes", num_workers=2)) == _sum(store)
+
+
+def test_lazy_equals_memory(pair):
+    merged = opened(pair, **OUTER)
+    lazy = merged.to_lazy().to_memory()
+    assert (lazy.X != merged.to_memory().X).nnz == 0
+    assert list(lazy.obs_names) == list(merged.obs.index)
+
+
+# ---- rows
+
+
+@pytest.mark.parametrize("options", [{}, OUTER, {"sparse_format": "csr", "axis": "var", "join": "outer", "index_unique": "-"}])
+def test_rows_equal_the_same_rows_in_memory(pair, options):
+    merged = opened(pair, **options)
+    adata = merged.to_memory()
+    names = list(adata.var_names)
+    for indices in ([0], [3, 1, 3, 0], [-1], [], np.arange(merged.n_obs), np.arange(merged.n_obs) % 2 == 0, range(2, 5)):
+        at = np.asarray(list(indices) if isinstance(indices, range) else indices)
+        at = at if at.size else at.astype(int)
+        batch = merged.rows(indices)
+        assert isinstance(batch, sparse.csr_matrix) and batch.dtype == adata.X.dtype
+        np.testing.assert_array_equal(batch.toarray(), adata.X.toarray()[at])
+        np.testing.assert_array_equal(merged.rows(indices, columns=[2, 0]).toarray(), adata.X.toarray()[at][:, [2, 0]])
+        by_name = merged.rows(indices, columns=names[1:3])
+        np.testing.assert_array_equal(by_name.toarray(), adata.X.toarray()[at][:, 1:3])
+    if options.get("axis") != "var":
+        batch, obs = merged.rows([5, 2], obs=["cell_type"])
+        pd.testing.assert_frame_equal(obs, adata.obs[["cell_type"]].iloc[[5, 2]])
+        np.testing.assert_array_equal(merged.rows([5, 2], element="obsm/X_pca"), adata.obsm["X_pca"][[5, 2]])
+    for wrong in (merged.n_obs, -merged.n_obs - 1):
+        with pytest.raises(IndexError):
+            merged.rows([wrong])
+    with pytest.raises(KeyError, match="nobody"):
+        merged.rows([0], columns=["nobody"])
+    with pytest.raises(IndexError):
+        merged.rows([0.5])
+    with pytest.raises(ValueError, match="index_unique"):
+        opened([pair[0]] * 2, axis="var").rows([0], columns=["a"])
+
+
+def test_a_dataset_gives_batches_also_to_workers(pair):
+    merged = opened(pair, **OUTER)
+    data = anncat.RowDataset(merged, obs="cell_type", transform=_dense)
+    assert len(data) == 12
+    expected = merged.to_memory().X.toarray()
+    np.testing.assert_array_equal(data.__getitems__([4, 9]), expected[[4, 9]])
+    np.testing.assert_array_equal(data[3], expected[[3]])
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    for workers in (0, 2):
+        loader = torch.utils.data.DataLoader(data, batch_size=5, num_workers=workers, collate_fn=_same)
+        np.testing.assert_array_equal(np.concatenate(list(loader)), expected)
+
+
+def _dense(batch):
+    return batch[0].toarray()
+
+
+def _same(batch):
+    return batch
+
+
+# ---- files and mounts
+
+
+@pytest.mark.parametrize("name", ["out.h5ad", "out.zarr"])
+@pytest.mark.parametrize("compression", ["default", None, "gzip"])
+def test_written_files_are_right(pair, tmp_path, name, compression):
+    merged = opened(pair, **OUTER)
+    merged.write(tmp_path / name, compression=compression, progress=False)
+    compare.equal(oracle(pair, **OUTER), differential.read(tmp_path / name))
+    merged.write(tmp_path / name, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["a.h5ad", "b.h5ad", name]
+    with pytest.raises(FileExistsError):
+        merged.write(pair[0], overwrite=True)
+    with pytest.raises(ValueError, match="must end in"):
+        merged.write(tmp_path / "out.txt")
+    with pytest.raises(ValueError, match="compression"):
+        merged.write(tmp_path / f"new-{name}", compression="lz4")
+
+
+def test_ctrl_c_ends_writing_and_leaves_nothing(tmp_path):
+    rng = np.random.default_rng(0)
+    big = ad.AnnData(rng.random((40_000, 100), dtype=np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        big.write_h5ad(tmp_path / "big.h5ad")
+    code = f"""
+        import anncat, os, signal, threading
+        merged = anncat.open(["{tmp_path}/big.h5ad"] * 4)
+        started = threading.Event()
+        tell = lambda what, done, total: os.kill(os.getpid(), signal.SIGINT)
+        try:
+            options = dict(overwrite=False, sync=False, compression="gzip", level=9, chunk_elems=None, zarr_format=3,
+                           shard_bytes=None, memory_bytes=1 << 29, max_loaded_elems=None, threads=1)
+            merged._native.write("{tmp_path}/out.h5ad", options, tell)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], cwd=PACKAGE, capture_output=True, timeout=60)
+    assert done.stdout.split() == [b"interrupted"], done
+    assert os.listdir(tmp_path) == ["big.h5ad"]
+
+
+@pytest.fixture
+def binary(monkeypatch):
+    """Mounts are made by the program under test."""
+    monkeypatch.setenv("ANNCAT_BIN", program.BIN)
+
+
+@pytest.mark.fuse
+def test_a_mount_lasts_as_long_as_its_block(pair, mnt, binary):
+    merged = opened(pair, **OUTER)
+    for place in (None, mnt):
+        with merged.mount(place, zarr_format=2) as path:
+            compare.equal(oracle(pair, **OUTER), ad.read_zarr(path))
+            assert program.is_mounted(Path(path).parent)
+            assert (Path(path) / ".zgroup").exists()
+        assert not program.is_mounted(Path(path).parent)
+    with pytest.raises(RuntimeError, match="stop"), merged.mount(mnt) as path:
+        raise RuntimeError("stop")
+    assert not program.is_mounted(mnt) and not os.listdir(mnt)
+    with pytest.raises(anncat.Error, match="does not exist") as caught, merged.mount(mnt / "none"):
+        pass
+    assert caught.value.hint.startswith("mkdir")
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
+def test_a_mount_ends_with_the_process(pair, mnt, binary, how):
+    code = f"""
+        import anncat, sys, time
+        mount = anncat.open(["{pair[0]}", "{pair[1]}"]).mount("{mnt}")
+        print(mount.__enter__(), flush=True)
+        if {how is not None}: time.sleep(60)
+    """
+    child = subprocess.Popen([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], cwd=PACKAGE, stdout=subprocess.PIPE)
+    assert child.stdout.readline().strip() == str(mnt / "merged.zarr").encode()
+    if how is not None:
+        assert program.is_mounted(mnt)
+        child.send_signal(how)
+    child.wait(30)
+    until = time.monotonic() + 10
+    while program.is_mounted(mnt) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not program.is_mounted(mnt)
+
+
+def test_without_fuse_the_error_says_what_to_do(pair, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(anncat.Error, match="no FUSE") as caught, opened(pair).mount():
+        pass
+    assert caught.value.kind == "mount-unavailable" and "store()" in caught.value.hint
+
+
+# ---- concat_on_disk
+
+
+@pytest.mark.parametrize("out", ["out.h5ad", "out.zarr", "out"])
+def test_concat_on_disk_writes_what_concat_gives(pair, tmp_path, out):
+    first = lambda mappings: dict(mappings[0])
+    anncat.concat_on_disk(pair, tmp_path / out, **OUTER)
+    compare.equal(oracle(pair, **OUTER), differential.read(tmp_path / out))
+    anncat.concat_on_disk(dict(zip("xy", pair)), tmp_path / out, merge=first, uns_merge=first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = ad.concat(dict(zip("xy", map(ad.read_h5ad, pair))), merge=first, uns_merge=first)
+    actual = differential.read(tmp_path / out)
+    pd.testing.assert_frame_equal(actual.var, expected.var)
+    assert actual.uns == expected.uns and (actual.X != expected.X).nnz == 0
+    assert sorted(os.listdir(tmp_path)) == ["a.h5ad", "b.h5ad", out]
+
+
+def test_concat_on_disk_takes_groups_and_stores(pair, tmp_path):
+    import h5py
+
+    memory = zarr.storage.MemoryStore()
+    ad.io.write_elem(zarr.open_group(memory, mode="w"), "inner", small(3))
+    differential.write(small(2), tmp_path / "c.zarr", "zarr3")
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        ad.io.write_elem(file, "deep/er", small(4))
+        sources = [file["deep/er"], zarr.open_group(memory, mode="r")["inner"], zarr.open_group(tmp_path / "c.zarr")]
+        expected = ad.concat([small(4), small(3), small(2)])
+        results = {"h5": h5py.File(tmp_path / "out.h5", "w"), "zarr": zarr.open_group(zarr.storage.MemoryStore(), mode="w")}
+        for group in results.values():
+            anncat.concat_on_disk(sources, group)
+            compare.equal(expected, ad.io.read_elem(group))
+
+
+def test_concat_on_disk_fails_as_anndata(pair, tmp_path):
+    from anndata.experimental import concat_on_disk as theirs
+
+    zarr.open_group(tmp_path / "plain.zarr", mode="w")
+    cases = [
+        lambda concat: concat([], tmp_path / "out.h5ad"),
+        lambda concat: concat(pair, tmp_path / "none" / "out.h5ad"),
+        lambda concat: concat(dict(zip("ab", pair)), tmp_path / "out.h5ad", keys=["a", "b"]),
+        lambda concat: concat(pair, tmp_path / "out.h5ad", merge="all"),
+        lambda concat: concat(pair, tmp_path / "out.h5ad", axis=2),
+        lambda concat: concat([zarr.open_group(tmp_path / "plain.zarr")] * 2, tmp_path / "out.h5ad"),
+    ]
+    signature = lambda function: [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+    assert signature(anncat.concat_on_disk) == signature(theirs)
+    for case in cases[:5]:
+        with pytest.raises(Exception) as expected:
+            case(theirs)
+        with pytest.raises(expected.type) as actual:
+            case(anncat.concat_on_disk)
+        assert str(actual.value) == str(expected.value)
+    with pytest.raises(ValueError, match="All groups must be anndata"):
+        cases[5](anncat.concat_on_disk)
+    assert sorted(os.listdir(tmp_path)) == ["a.h5ad", "b.h5ad", "plain.zarr"]
