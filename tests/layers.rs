@@ -44,7 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "input/hdf5",
         &[
             "cursor", "elements", "datatype", "file", "library", "headers", "chunks", "values",
-            "metadata",
+            "metadata", "serve",
         ],
     ),
     ("input/zarr", &["store", "encoding", "values"]),

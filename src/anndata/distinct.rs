@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use foldhash::{HashSet, HashSetExt};
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::Elem;
 use super::error::Place;
@@ -34,6 +34,26 @@ struct FoundAt {
 }
 
 impl FoundAt {
+    fn of(&self, error: ReadError) -> ReadError {
+        error.of_file(&self.file).within(&self.element)
+    }
+
+    /// Fails where there are more categories than numbers of their type, whatever they are.
+    fn can_differ(&self, numbers: &dyn ArraySource) -> Result<(), ReadError> {
+        let dtype = numbers.dtype();
+        let values = match dtype {
+            DType::Bool => 2,
+            dtype => 1_u64.checked_shl(8 * dtype.size_bytes() as u32).unwrap_or(u64::MAX),
+        };
+        let count = numbers.shape().iter().product::<u64>();
+        if count <= values {
+            return Ok(());
+        }
+        let what =
+            format!("{count} categories of type {dtype} cannot all be different, as they must");
+        Err(ReadError::corrupt(self.file.clone(), self.element.clone(), what))
+    }
+
     fn twice(&self, category: &str) -> ReadError {
         let what = format!(
             "the category {category} stands twice; categories must be unique\n  hint: make the \
@@ -52,7 +72,7 @@ struct DistinctText {
 
 impl DistinctText {
     fn judge(&self, texts: &TextBuf) -> Result<(), ReadError> {
-        let mut met = HashSet::with_capacity(texts.len());
+        let mut met = HashSet::new();
         match texts.iter().find(|text| !met.insert(*text)) {
             Some(text) => Err(self.place.twice(&format!("{text:?}"))),
             None => Ok(()),
@@ -71,7 +91,7 @@ impl TextSource for DistinctText {
             return self.text.read_range(range, out);
         }
         // What cannot be read is told by the read itself, here and each time.
-        let all = read_all_text(self.text.as_ref())?;
+        let all = read_all_text(self.text.as_ref()).map_err(|error| self.place.of(error))?;
         self.verdict.get_or_init(|| self.judge(&all)).clone()?;
         if out.is_empty() && range == (0..self.num_elements()) {
             *out = all;
@@ -97,8 +117,9 @@ impl DistinctNumbers {
         if let Some(verdict) = self.verdict.get() {
             return verdict.clone();
         }
+        self.place.can_differ(self.numbers.as_ref())?;
         // What cannot be read is told by the read itself, here and each time.
-        let bytes = read_all(self.numbers.as_ref())?;
+        let bytes = read_all(self.numbers.as_ref()).map_err(|error| self.place.of(error))?;
         self.verdict.get_or_init(|| self.judge(bytes)).clone()
     }
 
@@ -108,7 +129,7 @@ impl DistinctNumbers {
         if matches!(dtype.kind(), Kind::Float) {
             positive_zeros(dtype, &mut bytes);
         }
-        let mut met = HashSet::with_capacity(bytes.len() / each);
+        let mut met = HashSet::new();
         match bytes.chunks_exact(each).find(|element| !met.insert(*element)) {
             Some(element) => {
                 let mut text = String::new();
@@ -198,6 +219,12 @@ mod tests {
         assert!(error.starts_with("a.h5ad: /obs/kind: the category \"a\" stands twice"), "{error}");
         assert!(checked(floats(&[1.0, 2.5, 2.5])).unwrap_err().to_string().contains(" 2.5 "));
         assert!(checked(floats(&[0.0, -0.0])).is_err());
+        let many = crate::array::Filled::shared(DType::U8, &[1 << 40], &[0]);
+        let root = Group::default();
+        let place = Place::root(&root, std::path::Path::new("a.h5ad"));
+        let Elem::Dense(many) = distinct(Elem::Dense(many), &place) else { panic!() };
+        let error = many.read_into(&Region::line(0..1), &mut [0]).unwrap_err().to_string();
+        assert!(error.contains("1099511627776 categories of type uint8 cannot"), "{error}");
     }
 
     #[test]

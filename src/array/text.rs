@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::memory_limit::beyond_memory;
-use crate::base::ReadError;
+use crate::base::{ReadError, memory};
 
 /// A shared lazy text array.
 pub type SharedText = Arc<dyn TextSource>;
@@ -129,6 +129,9 @@ impl<'a> FromIterator<&'a str> for TextBuf {
     }
 }
 
+/// Strings that are read before it is looked how long they are.
+const STRINGS_AT_ONCE: u64 = 1 << 20;
+
 /// Reads all strings.
 ///
 /// # Errors
@@ -139,8 +142,15 @@ pub fn read_all_text(text: &dyn TextSource) -> Result<TextBuf, ReadError> {
     // How many there are is what a file claims.
     usize::try_from(len)
         .ok()
+        .filter(|_| len.saturating_mul(size_of::<usize>() as u64) <= memory::most_bytes())
         .and_then(|len| out.ends.try_reserve_exact(len).ok())
         .ok_or_else(|| beyond_memory(&format!("{len} strings")))?;
-    text.read_range(0..len, &mut out)?;
+    for start in (0..len).step_by(STRINGS_AT_ONCE as usize) {
+        text.read_range(start..len.min(start + STRINGS_AT_ONCE), &mut out)?;
+        let bytes = out.bytes.len() as u64;
+        if bytes > memory::most_bytes() {
+            return Err(beyond_memory(&format!("{bytes} bytes of text and more")));
+        }
+    }
     Ok(out)
 }

@@ -3,7 +3,9 @@
 /// The type of one element of a fixed-width array.
 ///
 /// Booleans are one byte, 0 or 1. Complex numbers are (real, imaginary) pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum DType {
     /// numpy `bool`
     Bool,

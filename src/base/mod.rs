@@ -6,7 +6,9 @@ pub mod error;
 pub mod fault;
 pub mod indexer;
 mod lookup3;
+pub mod memory;
 pub mod parallel;
+pub mod plain_dims;
 pub mod progress;
 pub mod region;
 

@@ -32,6 +32,8 @@ pub use inputs::InputArgs;
 pub use progress::{Bar, Counted};
 pub use talk::Talk;
 
+use crate::input;
+
 const EXAMPLES: &str = "\
 Examples:
   anncat mount --label dataset b_cells=a.h5ad fetal=b.h5ad mnt
@@ -61,6 +63,17 @@ enum Command {
     Inspect(Box<inspect::InspectArgs>),
     Materialize(Box<materialize::MaterializeArgs>),
     Unmount(unmount::UnmountArgs),
+    /// Answers questions about HDF5 files on stdin; anncat starts it where libhdf5 has to be asked
+    #[command(hide = true, name = LIBHDF5)]
+    Libhdf5,
+}
+
+/// The subcommand in which libhdf5 runs.
+const LIBHDF5: &str = "libhdf5";
+
+/// This program once more, whatever stands at its path by now.
+fn libhdf5_helper() -> input::Helper {
+    input::Helper { program: "/proc/self/exe".into(), arguments: vec![LIBHDF5.into()] }
 }
 
 /// Runs the program.
@@ -79,11 +92,15 @@ pub fn main() -> ExitCode {
     let talk = cli.talk;
     refuse_to_die_of_limits();
     log::start(talk);
+    input::use_helper(libhdf5_helper());
     let done = match cli.command {
         Command::Mount(args) => mount::run(*args, talk),
         Command::Inspect(args) => inspect::run(&args, talk),
         Command::Materialize(args) => materialize::run(&args, talk),
         Command::Unmount(args) => unmount::run(&args, talk),
+        Command::Libhdf5 => {
+            return input::serve_libhdf5().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
     };
     done.unwrap_or_else(|failure| {
         let code = talk.fail(&failure);

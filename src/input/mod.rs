@@ -15,8 +15,10 @@ pub mod zarr;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::memory;
 use crate::io;
 
+pub use hdf5::{Helper, serve as serve_libhdf5, use_helper};
 pub use opened::{OpenError, Source};
 
 /// Opens an `.h5ad` file or a zarr directory and walks all of it. No array data is read.
@@ -26,13 +28,15 @@ pub use opened::{OpenError, Source};
 /// it becomes [`crate::tree::Data::Unreadable`].
 pub fn open(path: &Path, context: &Arc<io::Context>) -> Result<Source, OpenError> {
     let metadata = std::fs::metadata(path).map_err(|error| OpenError::system(path, error))?;
-    if metadata.is_dir() {
-        return zarr::open(path, context);
-    }
-    if !metadata.is_file() {
+    let source = if metadata.is_dir() {
+        zarr::open(path, context)?
+    } else if metadata.is_file() {
+        hdf5::open(path, context)?
+    } else {
         return Err(OpenError::NoFile { path: path.to_owned() });
-    }
-    hdf5::open(path, context)
+    };
+    memory::allow_for_input(source.identity.len);
+    Ok(source)
 }
 
 /// Opens the AnnData in a group of a file or store: a modality of a MuData (`mod/rna`), a table of a

@@ -11,7 +11,7 @@ use super::identity::{ContentIdentity, Expected};
 use super::notices;
 use super::what::{Input, Limits, Recipe};
 use crate::anndata::{self, Selection};
-use crate::base::Progress;
+use crate::base::{Progress, memory};
 use crate::concat::{self, CensusEnv, NameCheck, Notice, Plan, Report};
 use crate::input;
 use crate::io;
@@ -73,6 +73,7 @@ impl Planned {
         limits: Limits,
         context: &Arc<io::Context>,
     ) -> Result<Self, RecipeError> {
+        memory::allow(limits.memory_bytes);
         let opened: Vec<Result<Opened, InputError>> = recipe
             .inputs
             .par_iter()

@@ -8,9 +8,11 @@ use indexmap::IndexSet;
 
 use crate::anndata::{Elem, Nullable, code_dtype};
 use crate::array::cast::cast_bytes;
-use crate::array::{Filled, MemoryArray, MemoryText, TextBuf, push_python_str, read_all};
+use crate::array::{
+    Filled, MemoryArray, MemoryText, TextBuf, beyond_memory, push_python_str, read_all,
+};
 use crate::base::dtype::Kind;
-use crate::base::{DType, ReadError};
+use crate::base::{DType, ReadError, memory};
 use crate::concat::names::{self, category_text, is_sorted, places_in_sorted};
 use crate::concat::numpy::result_type;
 
@@ -73,6 +75,10 @@ impl Categories {
         };
         let dtype = numbers.dtype();
         let bytes = read_all(&**numbers)?;
+        let wide_bytes = (bytes.len() / dtype.size_bytes()) as u64 * size_of::<i128>() as u64;
+        if wide_bytes > memory::most_bytes() {
+            return Err(beyond_memory(&format!("categories of {wide_bytes} bytes")));
+        }
         let as_wide = |wide: DType| {
             let mut out = vec![0; bytes.len() / dtype.size_bytes() * 8];
             cast_bytes(dtype, &bytes, wide, &mut out);

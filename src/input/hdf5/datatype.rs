@@ -3,10 +3,12 @@
 
 use std::ffi::c_char;
 
-use crate::base::{DType, Dims};
+use serde::{Deserialize, Serialize};
+
+use crate::base::{DType, Dims, plain_dims};
 
 /// What the elements of a dataset or attribute are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Datatype {
     /// Numbers or booleans.
     Fixed {
@@ -29,7 +31,7 @@ pub enum Datatype {
 }
 
 /// How a fixed-length string that is shorter than its field ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Padding {
     /// At the first NUL.
     NullTerminated,
@@ -40,10 +42,11 @@ pub enum Padding {
 }
 
 /// One member of a compound, as it lies in memory.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     pub name: String,
     pub offset_bytes: usize,
+    #[serde(with = "plain_dims")]
     pub inner_shape: Dims,
     pub datatype: Datatype,
 }

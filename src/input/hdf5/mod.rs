@@ -14,6 +14,8 @@
 //! 4. [`values`]: numbers, text, records, the heap;
 //! 5. [`metadata`]: the walk that makes the tree, by ourselves or by the library.
 //!
+//! Above them `serve`: the process in which the library reads what may be damaged.
+//!
 //! Specifications: *HDF5 File Format Specification* 3.0, cited by section in the modules.
 
 mod chunks;
@@ -24,6 +26,7 @@ mod file;
 mod headers;
 mod library;
 mod metadata;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -33,6 +36,9 @@ use std::sync::Arc;
 
 use super::opened::{OpenError, Source};
 use crate::io::Context;
+
+pub use library::isolated::{Helper, use_helper};
+pub use serve::serve;
 
 /// Opens an HDF5 file and walks all of it; no array data is read.
 ///

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import resource
 import shutil
@@ -16,10 +17,11 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from oracle import anncat, differential
+from oracle import anncat, compare, differential
 from conftest import small
 from test_cli import refused
 
+HOSTILE = anncat.ROOT / "tests/data/hostile"
 ARRAY = {"encoding-type": "array", "encoding-version": "0.2.0"}
 
 
@@ -99,13 +101,13 @@ def test_two_to_the_forty_paths(base):
     assert time.monotonic() - began < 5
 
 
-HOSTILE = "\x1b[2J\x9b31m\u202e\rname"
+UNRULY = "\x1b[2J\x9b31m\u202e\rname"
 
 
 def test_names_do_not_reach_the_terminal_as_they_are(tmp_path):
     a = small(0)
     long = "n" * 60_000
-    a.obs[HOSTILE] = 1
+    a.obs[UNRULY] = 1
     a.obs[long] = 2
     paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
     differential.write(a, paths[0], "h5ad")
@@ -118,7 +120,7 @@ def test_names_do_not_reach_the_terminal_as_they_are(tmp_path):
     assert "\\u{1b}[2J" in told.stdout
     # A machine gets them as they are.
     report = json.loads(anncat.run("inspect", "--json", *paths).stdout)
-    assert any(HOSTILE in text for text in texts(report))
+    assert any(UNRULY in text for text in texts(report))
 
 
 def texts(value) -> list[str]:
@@ -212,3 +214,109 @@ def test_a_log_does_not_grow_without_end(pair, mnt, tmp_path):
             shutil.copytree(store, tmp_path / f"copy{time.monotonic_ns()}")
     assert log.stat().st_size < 16 << 20
     assert (tmp_path / "log.1").read_bytes().startswith(b"old\n")
+
+
+DEBUG = {"ANNCAT_LOG": "debug"}
+
+
+def starts(told: str) -> int:
+    """How many processes were started for libhdf5."""
+    return told.count(" for libhdf5")
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "lzf"])
+def test_ordinary_files_start_no_process_for_libhdf5(tmp_path, compression):
+    paths = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    for seed, path in enumerate(paths):
+        differential.write(small(seed), path, "h5ad", {"compression": compression} if compression else None)
+    told = anncat.run("materialize", *paths, "-o", tmp_path / "out.h5ad", env=DEBUG).stderr
+    assert starts(told) == 0, told
+
+
+@pytest.fixture
+def odd(base):
+    """A file that only libhdf5 knows: its groups and the index of its chunks are of the new kinds."""
+    a = ad.read_h5ad(base)
+    a.obsm["many"] = np.arange(6 * 500, dtype=np.float32).reshape(6, 500)
+    a.obs["text"] = [f"é{i}" for i in range(6)]
+    with h5py.File(base, "w", libver="latest") as file:
+        ad.io.write_elem(file, "/", a, dataset_kwargs={"compression": "gzip"})
+        del file["obsm/many"]
+        data = file["obsm"].create_dataset("many", data=a.obsm["many"], chunks=(2, 100), maxshape=(None, None))
+        data.attrs.update(ARRAY)
+        file["obsm/soft"] = h5py.SoftLink("/obsm/X_pca")
+        records = np.array([(1, "x"), (2, "yy")], dtype=[("n", "<i4"), ("t", h5py.string_dtype())])
+        file["uns"].create_dataset("records", data=records).attrs.update(
+            {"encoding-type": "rec-array", "encoding-version": "0.2.0"}
+        )
+    return base
+
+
+def test_odd_files_are_read_by_two_processes_at_most_as_anndata_reads_them(odd, tmp_path):
+    told = anncat.run("materialize", "--uns-merge", "same", odd, "-o", tmp_path / "out.h5ad", env=DEBUG).stderr
+    assert 1 <= starts(told) <= 2, told
+    expected = ad.concat([ad.read_h5ad(odd)], uns_merge="same", merge=None)
+    compare.equal(expected, ad.read_h5ad(tmp_path / "out.h5ad"))
+
+
+@pytest.mark.parametrize("name", ["fletcher", "heap_1byte"])
+def test_a_file_that_libhdf5_does_not_live_through(name, tmp_path):
+    """It crashes over the one, and searches the other for ever, taking memory."""
+    path = tmp_path / f"{name}.h5ad"
+    path.write_bytes(lzma.decompress((HOSTILE / f"{name}.h5ad.xz").read_bytes()))
+    began = time.monotonic()
+    assert starts(refused("inspect", path, says="libhdf5", env=DEBUG)) == 1
+    assert time.monotonic() - began < 50
+
+
+@pytest.fixture
+def endless(base):
+    """A virtual dataset that refers to itself: libhdf5 overflows its stack over it."""
+    with h5py.File(base, "r+") as file:
+        layout = h5py.VirtualLayout((6, 1), "f8")
+        layout[:] = h5py.VirtualSource(".", "obsm/endless", shape=(6, 1))
+        file["obsm"].create_virtual_dataset("endless", layout).attrs.update(ARRAY)
+    return base
+
+
+def test_a_virtual_dataset_of_itself(endless, tmp_path):
+    refused("materialize", endless, "-o", tmp_path / "out.h5ad", says="/obsm/endless: ")
+    assert sorted(os.listdir(tmp_path)) == ["in.h5ad"]
+
+
+@pytest.mark.fuse
+def test_a_mount_lives_on_when_libhdf5_does_not(endless, mnt):
+    try:
+        anncat.run("mount", endless, mnt)
+    except anncat.Failed as error:
+        # Refused before anything is mounted is as good.
+        assert "/obsm/endless: " in error.stderr
+        return
+    try:
+        store = mnt / "merged.zarr"
+        for _ in range(3):
+            with pytest.raises(OSError):
+                (store / "obsm/endless/c/0/0").read_bytes()
+            assert (store / "obsm/X_pca/c/0/0").read_bytes()
+    finally:
+        anncat.run("unmount", mnt)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i4", "text"])
+def test_categories_that_are_claimed(base, tmp_path, dtype):
+    """A billion categories of which none was ever written."""
+    with h5py.File(base, "r+") as file:
+        group = file["obs/cell_type"]
+        attrs = dict(group["categories"].attrs)
+        del group["categories"]
+        kind = h5py.string_dtype() if dtype == "text" else dtype
+        group.create_dataset("categories", shape=(10**9,), chunks=(1000,), dtype=kind).attrs.update(attrs)
+        group["codes"][...] = 0
+    done = subprocess.run(
+        [anncat.BIN, "materialize", base, "-o", tmp_path / "out.h5ad"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and "/obs/cell_type: " in done.stderr, (done.returncode, done.stderr)
+    assert not (tmp_path / "out.h5ad").exists()

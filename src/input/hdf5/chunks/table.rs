@@ -1,15 +1,12 @@
 //! The table of a dataset's chunks: loaded on first touch, kept in the block cache.
 
-use std::ffi::{c_int, c_uint, c_void};
 use std::sync::Arc;
-
-use hdf5_sys::{h5d, h5p};
 
 use super::tree::{Chunk, Place};
 use crate::base::{Dims, ReadError};
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::chunk_tree;
-use crate::input::hdf5::library::{Library, check};
+use crate::input::hdf5::library::Library;
 use crate::io::Block;
 
 /// How an extent is cut into chunks.
@@ -108,21 +105,15 @@ impl Table {
 
     /// The chunks as the library lists them.
     pub fn library_walk(grid: &Grid, library: &Library) -> Result<Vec<Chunk>, ReadError> {
-        library.with_dataset(|dataset| {
-            let rank = grid.chunk.len();
-            let number = |origin: &[u64]| grid.number_at(origin);
-            let mut found = Found { rank, number: &number, chunks: Vec::new() };
-            // SAFETY: `found` lives during the call, which alone calls the callback.
-            check(unsafe {
-                h5d::H5Dchunk_iter(
-                    dataset.raw(),
-                    h5p::H5P_DEFAULT,
-                    Some(collect),
-                    (&raw mut found).cast(),
-                )
-            })?;
-            Ok(found.chunks)
-        })
+        let found = library.chunks()?;
+        // A dataset without dimensions has no chunks.
+        let origins = found.origins.chunks_exact(grid.chunk.len().max(1));
+        let chunk = |(origin, &(offset, len_bytes, mask)): (&[u64], &(u64, u64, u32))| {
+            let index = grid.number_at(origin)?;
+            let len_bytes = u32::try_from(len_bytes).ok()?;
+            Some(Chunk { index, offset, len_bytes, mask })
+        };
+        Ok(origins.zip(&found.places).filter_map(chunk).collect())
     }
 
     fn len(&self) -> usize {
@@ -172,32 +163,6 @@ fn encode(chunks: &[Chunk]) -> Vec<u8> {
         out.extend_from_slice(&chunk.mask.to_le_bytes());
     }
     out
-}
-
-struct Found<'a> {
-    rank: usize,
-    number: &'a dyn Fn(&[u64]) -> Option<u64>,
-    chunks: Vec<Chunk>,
-}
-
-unsafe extern "C" fn collect(
-    origin: *const u64,
-    mask: c_uint,
-    offset: u64,
-    len_bytes: u64,
-    data: *mut c_void,
-) -> c_int {
-    // SAFETY: the library passes one number a dimension; `data` is the `Found` given above.
-    let (found, origin) = unsafe {
-        let found = &mut *data.cast::<Found<'_>>();
-        let rank = found.rank;
-        (found, std::slice::from_raw_parts(origin, rank))
-    };
-    let len_bytes = u32::try_from(len_bytes);
-    if let (Some(index), Ok(len_bytes)) = ((found.number)(origin), len_bytes) {
-        found.chunks.push(Chunk { index, offset, len_bytes, mask });
-    }
-    0
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Everything that is asked of libhdf5: the only room that opens its door.
 //!
 //! Owns the library's lock and identifiers (`door`), its description of types (`types`), values in its
-//! memory layout (`values`), and reads through it (`read`): what the other rooms do not know they leave
-//! to [`Library`]. Knows nothing of chunks, heaps and headers in the file.
+//! memory layout (`values`), what is read through it in this process (`direct`), the processes that do
+//! the same elsewhere (`isolated`), and the choice between both (`read`): what the other rooms do not
+//! know they leave to [`Library`]. Knows nothing of chunks, heaps and headers in the file.
 //!
-//! Order of its files: `door`, `types` and `values`, `read`.
+//! Order of its files: `door`, `types` and `values`, `isolated`, `direct`, `read`.
 
+pub mod direct;
 mod door;
+pub mod isolated;
 mod read;
 mod types;
 mod values;

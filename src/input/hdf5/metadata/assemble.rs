@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::base::Dims;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Dims, plain_dims};
 use crate::input::hdf5::chunks::{Chunked, Description, Pipeline};
 use crate::input::hdf5::datatype::Datatype;
 use crate::input::hdf5::file::HdfFile;
@@ -14,7 +16,7 @@ use crate::input::hdf5::values::{
 use crate::tree::{Data, RecordArray};
 
 /// Where a dataset's elements lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     /// Nowhere: no room was ever given to them.
     Nowhere,
@@ -23,7 +25,7 @@ pub enum Place {
     /// One after another from this offset of the file.
     Contiguous(u64),
     /// In chunks of this extent.
-    Chunked(Dims),
+    Chunked(#[serde(with = "plain_dims")] Dims),
     /// Only the library knows.
     Library,
 }

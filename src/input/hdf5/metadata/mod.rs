@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::Unknown;
-use crate::input::hdf5::library::locked;
 use crate::input::hdf5::values::is_endless;
 use crate::input::opened::OpenError;
 use crate::tree::Group;
@@ -37,6 +36,6 @@ pub fn root(file: &Arc<HdfFile>, path: &Path) -> Result<Group, OpenError> {
         if is_endless(file).map_err(|error| OpenError::read(path, error))? {
             return Err(damaged("a heap of strings contradicts itself".to_owned()));
         }
-        locked(|| library::root(file)).map_err(damaged)
+        library::root(file).map_err(damaged)
     })
 }

@@ -383,6 +383,10 @@ mod tests {
         assert_eq!(fill(DType::Bool, json!(true)), Ok(vec![1]));
         assert!(fill(DType::U8, json!(300)).is_err());
         assert!(fill(DType::F32, json!("0x3ff0000000000000")).is_err());
-        assert_eq!(Element::VlenText.fill(&json!(0)), Ok(vec![]));
+        for (value, text) in
+            [(json!(0), "0"), (json!(1.5), "1.5"), (json!(true), "True"), (json!(null), "")]
+        {
+            assert_eq!(Element::VlenText.fill(&value), Ok(text.as_bytes().to_vec()));
+        }
     }
 }

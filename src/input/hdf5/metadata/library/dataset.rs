@@ -1,30 +1,23 @@
 //! What a dataset's header says, asked of the library.
 
-use std::sync::Arc;
-
 use hdf5_sys::{h5d, h5p, h5s, h5z};
 
+use super::plain::{PlainDataset, PlainFilter, PlainHeader, PlainRecords};
 use crate::array::TextBuf;
 use crate::base::Dims;
 use crate::input::hdf5::chunks::MOST_PARAMETERS;
 use crate::input::hdf5::datatype::Datatype;
 use crate::input::hdf5::elements::push_text;
-use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::library::{Id, Values, check, extent, text_of, type_of, volume};
-use crate::input::hdf5::metadata::assemble::{Dataset, Header, Place};
+use crate::input::hdf5::metadata::assemble::Place;
 use crate::input::hdf5::values::record;
-use crate::tree::{Data, RecordArray};
+use crate::tree::RecordArray;
 
-/// The array of a dataset, without its data.
+/// What the header of a dataset says, in a file whose superblock lies at `base`; `None` of a null one.
 ///
 /// # Errors
 /// The reason why it cannot be read.
-pub fn describe(
-    file: &Arc<HdfFile>,
-    dataset: &Id,
-    path: &str,
-    address: u64,
-) -> Result<Data, String> {
+pub fn describe(dataset: &Id, base: u64, address: u64) -> Result<Option<PlainDataset>, String> {
     // SAFETY: plain library calls on a dataset.
     let (space, datatype_id, creation) = unsafe {
         (
@@ -33,11 +26,12 @@ pub fn describe(
             Id::new(h5d::H5Dget_create_plist(dataset.raw()))?,
         )
     };
-    let Some(shape) = extent(&space)? else { return Ok(Data::Null) };
-    let datatype = &type_of(datatype_id.raw())?;
-    let header =
-        &LibraryHeader { dataset, creation, datatype, datatype_id, shape: &shape, base: file.base };
-    Dataset { file, path, address, shape: shape.clone(), datatype, header }.data()
+    let Some(shape) = extent(&space)? else { return Ok(None) };
+    let datatype = type_of(datatype_id.raw())?;
+    let asked =
+        LibraryHeader { dataset, creation, datatype: &datatype, datatype_id, shape: &shape, base };
+    let header = asked.plain();
+    Ok(Some(PlainDataset { address, shape: shape.to_vec(), datatype, header }))
 }
 
 /// A dataset that is open in the library.
@@ -51,7 +45,31 @@ struct LibraryHeader<'a> {
     base: u64,
 }
 
-impl Header for LibraryHeader<'_> {
+impl LibraryHeader<'_> {
+    /// All that is asked of this datatype.
+    fn plain(&self) -> PlainHeader {
+        let not_asked = || "it was not asked for".to_owned();
+        let records = match self.datatype {
+            Datatype::Record { .. } => self.records().map(PlainRecords::of),
+            _ => Err(not_asked()),
+        };
+        let is_stored_as_known = matches!(
+            self.datatype,
+            Datatype::Fixed { plain: true, .. } | Datatype::FixedText { .. } | Datatype::VlenText
+        );
+        if !is_stored_as_known {
+            let (place, filters, fill_value) =
+                (Err(not_asked()), Err(not_asked()), Err(not_asked()));
+            return PlainHeader { place, filters, fill_value, records };
+        }
+        PlainHeader {
+            place: self.place(),
+            filters: self.filters(),
+            fill_value: self.fill_value(),
+            records,
+        }
+    }
+
     fn place(&self) -> Result<Place, String> {
         let creation = self.creation.raw();
         // SAFETY: plain library calls with live arguments.
@@ -78,7 +96,7 @@ impl Header for LibraryHeader<'_> {
         }
     }
 
-    fn filters(&self) -> Result<Vec<(i32, Vec<u32>)>, String> {
+    fn filters(&self) -> Result<Vec<PlainFilter>, String> {
         let creation = self.creation.raw();
         // SAFETY: plain library call; the arrays below are as long as the library is told.
         let count = unsafe { h5p::H5Pget_nfilters(creation) };
@@ -101,14 +119,11 @@ impl Header for LibraryHeader<'_> {
                 };
                 check(number)?;
                 parameters.truncate(len);
-                Ok((number, parameters))
+                // SAFETY: plain library call.
+                let is_available = unsafe { h5z::H5Zfilter_avail(number) > 0 };
+                Ok(PlainFilter { number, parameters, is_available })
             })
             .collect()
-    }
-
-    fn is_filter_available(&self, number: i32) -> bool {
-        // SAFETY: plain library call.
-        unsafe { h5z::H5Zfilter_avail(number) > 0 }
     }
 
     fn fill_value(&self) -> Result<Vec<u8>, String> {
@@ -136,9 +151,7 @@ impl Header for LibraryHeader<'_> {
     fn records(&self) -> Result<RecordArray, String> {
         records(self.dataset, self.datatype, &self.datatype_id, self.shape.into())
     }
-}
 
-impl LibraryHeader<'_> {
     fn compact(&self) -> Result<Place, String> {
         let each = self.datatype.memory_bytes();
         let count = volume(self.shape, each, COMPACT_BYTES)

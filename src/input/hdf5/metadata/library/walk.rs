@@ -1,34 +1,37 @@
-//! The walk over a file's groups: builds the tree.
+//! The walk over a file's groups.
 
 use std::ffi::{CStr, CString, c_char, c_uint, c_void};
-use std::sync::Arc;
+use std::path::Path;
 
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5, h5g, h5i, h5l, h5o, h5p};
 
 use super::attributes;
 use super::dataset;
-use crate::input::hdf5::file::HdfFile;
-use crate::input::hdf5::library::{Id, check, open_file};
+use super::plain::{PlainGroup, PlainNode, plain_attrs};
+use crate::input::hdf5::library::{Id, check, locked, open_file};
 use crate::input::hdf5::metadata::limits::{DEEPEST, Met};
-use crate::tree::{ArrayNode, Attrs, Data, Group, Node};
 
-/// The whole tree of a file.
+/// All of a file whose superblock lies at `base`.
 ///
 /// # Errors
 /// The library cannot open the file, or its root group.
-pub fn root(file: &Arc<HdfFile>) -> Result<Group, String> {
-    let handle = open_file(file.source.path())?;
+pub fn root(file: &Path, base: u64) -> Result<PlainGroup, String> {
+    locked(|| locked_root(file, base))
+}
+
+fn locked_root(file: &Path, base: u64) -> Result<PlainGroup, String> {
+    let handle = open_file(file)?;
     // SAFETY: plain library call with live arguments.
     let root = Id::new(unsafe { h5o::H5Oopen(handle.raw(), c"/".as_ptr(), h5p::H5P_DEFAULT) })?;
     let info = ObjectInfo::of(&root)?;
     let mut walk =
-        Walk { file, file_number: info.file_number, ancestors: Vec::new(), met: Met::default() };
-    walk.group(&root, "", info.address)
+        Walk { base, file_number: info.file_number, ancestors: Vec::new(), met: Met::default() };
+    walk.group(&root, info.address)
 }
 
-struct Walk<'a> {
-    file: &'a Arc<HdfFile>,
+struct Walk {
+    base: u64,
     file_number: u64,
     /// Addresses of the groups that enclose the present one.
     ancestors: Vec<u64>,
@@ -56,22 +59,21 @@ impl ObjectInfo {
     }
 }
 
-impl Walk<'_> {
-    fn group(&mut self, group: &Id, path: &str, address: u64) -> Result<Group, String> {
-        let mut out = Group { attrs: attributes::read_all(group)?, ..Group::default() };
+impl Walk {
+    fn group(&mut self, group: &Id, address: u64) -> Result<PlainGroup, String> {
+        let attrs = plain_attrs(attributes::read_all(group)?);
+        let mut out = PlainGroup { attrs, children: Vec::new() };
         self.ancestors.push(address);
         for name in link_names(group)? {
             let text = String::from_utf8_lossy(&name).into_owned();
-            let node = self.child(group, &name, &format!("{path}/{text}")).unwrap_or_else(|why| {
-                Node::Array(ArrayNode { attrs: Attrs::new(), data: Data::Unreadable(why) })
-            });
-            out.children.insert(text, node);
+            let node = self.child(group, &name).unwrap_or_else(PlainNode::Unreadable);
+            out.children.push((text, node));
         }
         self.ancestors.pop();
         Ok(out)
     }
 
-    fn child(&mut self, group: &Id, name: &[u8], path: &str) -> Result<Node, String> {
+    fn child(&mut self, group: &Id, name: &[u8]) -> Result<PlainNode, String> {
         let name = CString::new(name).map_err(|_| "the name has a NUL byte")?;
         // SAFETY: plain library calls with live arguments.
         let object = Id::new(unsafe { h5o::H5Oopen(group.raw(), name.as_ptr(), h5p::H5P_DEFAULT) })
@@ -89,12 +91,11 @@ impl Walk<'_> {
             h5i::H5I_GROUP if self.ancestors.len() >= DEEPEST => {
                 Err(format!("groups are nested more than {DEEPEST} deep"))
             }
-            h5i::H5I_GROUP => Ok(Node::Group(self.group(&object, path, info.address)?)),
+            h5i::H5I_GROUP => Ok(PlainNode::Group(self.group(&object, info.address)?)),
             h5i::H5I_DATASET => {
-                let attrs = attributes::read_all(&object)?;
-                let data = dataset::describe(self.file, &object, path, info.address)
-                    .unwrap_or_else(Data::Unreadable);
-                Ok(Node::Array(ArrayNode { attrs, data }))
+                let attrs = plain_attrs(attributes::read_all(&object)?);
+                let found = dataset::describe(&object, self.base, info.address);
+                Ok(PlainNode::Dataset { attrs, found })
             }
             _ => Err("this is a named datatype, not an array".to_owned()),
         }
