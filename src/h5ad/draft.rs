@@ -155,6 +155,8 @@ impl Draft {
     pub fn finish(self) -> Result<(Layout, fs::File), LayoutError> {
         let Self { file, beside, numbers, chunked, texts } = self;
         drop(chunked);
+        // Closing a file whose last pieces cannot be written does not always say so.
+        file.flush().map_err(LayoutError::hdf5("/"))?;
         file.close().map_err(LayoutError::hdf5("/"))?;
         let patch = Patch(&beside);
         let refused = |element: &str, what| LayoutError::Hdf5 { element: element.to_owned(), what };
@@ -195,7 +197,12 @@ fn create(
 ) -> hdf5::Result<File> {
     let mut builder = File::with_options();
     builder
-        .with_fapl(|access| driver(access).libver_v18().alignment(ALIGN_FROM_BYTES, PAGE_BYTES))
+        .with_fapl(|access| {
+            // Small data otherwise wait in a buffer until their dataset is closed, and that these
+            // cannot be written is then told to nobody.
+            let access = driver(access).sieve_buf_size(0);
+            access.libver_v18().alignment(ALIGN_FROM_BYTES, PAGE_BYTES)
+        })
         .with_fcpl(|create| create.obj_track_times(false))
         .create(path)
 }
