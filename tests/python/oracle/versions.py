@@ -53,8 +53,12 @@ def older(rules: set[str]):
         out = join(parts, *args, **arguments)
         frames = isinstance(out, pd.DataFrame) and arguments.get("axis", 0) in (0, "index")
         if frames and any(len(part) == 0 for part in parts) and any(map(len, parts)):
-            with_rows = join([part for part in parts if len(part)], *args, **arguments)
             for at, name in enumerate(out.columns):
+                # What could hold no missing value counts without rows, too.
+                heard = [p for p in parts if len(p) or (name in p.columns and _is_whole(p[name].dtype))]
+                if len(heard) == len(parts):
+                    continue
+                with_rows = join(heard, *args, **arguments)
                 if name in with_rows.columns and with_rows[name].dtype != out.iloc[:, at].dtype:
                     rules.add("empty-counts")
                     out.isetitem(at, with_rows[name].array)
@@ -65,6 +69,10 @@ def older(rules: set[str]):
         mock.patch.object(pd, "concat", concat),
     ):
         yield
+
+
+def _is_whole(dtype) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "biu"
 
 
 def as_older_text(adata: ad.AnnData, rules: set[str], *, decided: bool) -> None:
