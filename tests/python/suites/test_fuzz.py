@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from oracle import anncat
+from oracle import anncat, differential
 from programs import fuzz_semantics
 
 SEEDS = int(os.environ.get("ANNCAT_FUZZ_SEEDS", "100"))
@@ -23,3 +23,11 @@ def test_seeds(formats, first):
         told = [f"{r['name']}: {fuzz_semantics.command(r)}\n{r['findings']}" for r in bad]
         assert not bad, "\n".join(told)
         assert tally["not for anndata"] <= len(tasks) // 2, dict(tally)
+
+
+@pytest.mark.parametrize("face", differential.PYTHON_FACES)
+def test_seeds_of_the_package(face):
+    tasks = [(seed, "mixed", face, None) for seed in range(min(SEEDS, BATCH))]
+    tally, bad = fuzz_semantics.run(fuzz_semantics.one_seed, tasks, jobs=1, show=0, quiet=True)
+    assert not bad, "\n".join(f"{r['name']}: {r['findings']}" for r in bad)
+    assert tally["not for anndata"] <= len(tasks) // 2, dict(tally)
