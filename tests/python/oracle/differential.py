@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 import warnings
@@ -17,7 +18,8 @@ import zarr
 
 from oracle import anncat, compare, intended, versions
 
-FACES = ("mount", "mount2", "h5ad", "zarr")
+FACES = ("mount", "mount2", "mount-h5ad", "h5ad", "zarr")
+MOUNTS = ("mount", "mount2", "mount-h5ad")
 # The same through the Python package, in this process.
 PYTHON_FACES = ("python-memory", "python-store", "python-on-disk")
 
@@ -163,6 +165,11 @@ def check_face(paths, options, face, directory: Path, expected, *, check_sorted=
                 )
             if found:
                 return Finding(face, "differs", str(found) + _said(said))
+            if face == "mount-h5ad":
+                # The same file, not only an equal one.
+                anncat.materialize(paths, directory / "out.h5ad", options, env=env)
+                if not filecmp.cmp(path, directory / "out.h5ad", shallow=False):
+                    return Finding(face, "bytes", "merged.h5ad is not what materialize writes")
     except anncat.Failed as failed:
         left = _left_behind(face, directory)
         if left:
@@ -193,11 +200,11 @@ def listed(actual: ad.AnnData, expected) -> str | None:
 def _result(paths, options, face, directory, env):
     if face in PYTHON_FACES:
         yield _by_package(paths, options, face, directory), ""
-    elif face in ("mount", "mount2"):
+    elif face in MOUNTS:
         (directory / "mnt").mkdir(exist_ok=True)
         extra = ["--zarr-format", "2"] if face == "mount2" else []
         with anncat.mount(paths, options, *extra, at=directory / "mnt", env=env) as path:
-            yield path, path.said
+            yield (Path(path.parent) / "merged.h5ad" if face == "mount-h5ad" else path), path.said
     else:
         out = directory / f"out.{face}"
         done = anncat.materialize(paths, out, options, env=env)
@@ -228,7 +235,7 @@ def _said(stderr: str) -> str:
 
 
 def _left_behind(face: str, directory: Path) -> list[str]:
-    if face in ("mount", "mount2"):
+    if face in MOUNTS:
         mnt = directory / "mnt"
         return ["a mount"] if anncat.is_mounted(mnt) else os.listdir(mnt)
     return [n for n in os.listdir(directory) if "out" in n or n.endswith((".tmp", ".part"))]

@@ -16,7 +16,7 @@ NAMES = [
     "archive_v0.7.0_zarr", "archive_v0.7.8_zarr", "archive_v0.11.4_zarr",
     "vitessce_0.7_csc_zarr", "vitessce_0.8_csr_zarr", "vitessce_0.10_dense_zarr", "vitessce_0.11_csc_zarr", "vitessce_0.12_csr_zarr",
 ]
-FACES = ["h5ad", "zarr"] if anncat.SKIP_FUSE else ["mount", "h5ad"]
+FACES = ["h5ad", "zarr"] if anncat.SKIP_FUSE else ["mount", "mount-h5ad", "h5ad"]
 
 
 def test_all_files_are_known(real):
