@@ -206,6 +206,30 @@ def materialize_lzf(bench):
     return against_on_disk(bench, bench.inputs(compression="lzf", cells=cells, dense=True), "dense lzf to plain", 15)
 
 
+def sharded(bench):
+    """inputs in shards of a gigabyte, as anndata 0.13 writes them, beside the same inputs without"""
+    kinds = {"sharded": bench.inputs(format="zarr", shard=True), "plain": bench.inputs(format="zarr")}
+    bench.warm = [*kinds["sharded"], *kinds["plain"]]
+
+    def rows(kind):
+        settle(kinds[kind])
+        with bench.mounted(kinds[kind], "--join", "outer") as (merged, _, _):
+            return loaders.zarrs(merged, "random")
+
+    def whole(kind):
+        with bench.mounted(kinds[kind], "--join", "outer") as (merged, _, _):
+            return bench.python(READ, merged)[1]
+
+    def written(kind):
+        return materialized(bench, kinds[kind]).seconds
+
+    figures = [Figure("random rows", rows("sharded"), "batch/s", (">=", 0.8), rows("plain"), "plain", speed=False)]
+    for label, way in [("whole read_zarr", whole), ("materialize", written)]:
+        ours, peer = bench.median(lambda way=way: way("sharded"), lambda way=way: way("plain"))
+        figures.append(Figure(label, ours, "s", (">=", 0.8), peer, "plain"))
+    return figures
+
+
 def memory(bench):
     """peak resident memory of materialize --memory 256MiB, 4 and 100 files"""
     figures = []
@@ -237,6 +261,7 @@ ROWS = {
     "materialize": materialize,
     "gzip": materialize_gzip,
     "lzf": materialize_lzf,
+    "sharded": sharded,
     "memory": memory,
     "stat": stat,
 }
