@@ -38,7 +38,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "compile",
         ],
     ),
-    ("io", &["sync", "blocks", "clock", "files", "identity", "source", "context", "local"]),
+    (
+        "io",
+        &["sync", "blocks", "clock", "files", "identity", "spill", "source", "context", "local"],
+    ),
     ("input", &["meant", "opened", "group", "inflate", "hdf5", "zarr"]),
     (
         "input/hdf5",

@@ -12,6 +12,7 @@ use super::{Result, usage};
 use crate::anndata::{Selection, SparseFormat};
 use crate::concat;
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
+use crate::io::External;
 use crate::recipe::{Limits, Recipe, plan_file};
 
 /// What is merged, and how: the same for every command that merges.
@@ -71,7 +72,11 @@ impl RecipeArgs {
 
     /// What the recipe may use.
     pub const fn limits(&self) -> Limits {
-        Limits { memory_bytes: self.resources.memory }
+        let external = match self.resources.follow_external {
+            true => External::Follow,
+            false => External::Refuse,
+        };
+        Limits { memory_bytes: self.resources.memory, external }
     }
 }
 
@@ -191,6 +196,10 @@ pub struct ResourceArgs {
     /// Memory for caches and conversions: 512MiB, 2G, ...
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
     pub memory: u64,
+    /// Read files that links out of a .zarr lead to. They become part of the input: a change of one
+    /// is an error
+    #[arg(long)]
+    pub follow_external: bool,
 }
 
 /// Version of the zarr format.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::told::Notice;
 use crate::anndata::AnnData;
 use crate::io::Identity;
 
@@ -14,6 +15,8 @@ pub struct Input {
     pub path: PathBuf,
     /// What tells whether the file is still the same.
     pub identity: Identity,
+    /// What is to be told of it, whatever becomes of it.
+    pub notices: Vec<Notice>,
     /// What it holds.
     pub adata: AnnData,
 }

@@ -98,6 +98,7 @@ pub fn plan(inputs: &[Input], options: &ConcatOptions) -> Result<Plan, PlanError
         })
         .collect();
     let mut planner = Planner::new(&sources, options, "");
+    planner.notices.extend(inputs.iter().flat_map(|input| input.notices.iter().cloned()));
     planner.notices.extend(same_inputs(inputs));
     planner.notices.extend(unused_keys(inputs, options));
     let (mut merged, axis) = planner.concat()?;

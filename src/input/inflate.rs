@@ -37,6 +37,23 @@ pub fn gzip(encoded: &[u8], out: &mut [u8]) -> Result<(), String> {
     }
 }
 
+/// gzip, a piece at a time; of several members, too.
+pub fn gzip_reader<'a>(encoded: impl std::io::Read + 'a) -> Box<dyn std::io::Read + 'a> {
+    Box::new(flate2::read::MultiGzDecoder::new(encoded))
+}
+
+/// A zlib stream, a piece at a time.
+pub fn zlib_reader<'a>(encoded: impl std::io::Read + 'a) -> Box<dyn std::io::Read + 'a> {
+    Box::new(flate2::read::ZlibDecoder::new(encoded))
+}
+
+/// zstd frames, a piece at a time.
+pub fn zstd_reader<'a>(
+    encoded: impl std::io::Read + 'a,
+) -> std::io::Result<Box<dyn std::io::Read + 'a>> {
+    Ok(Box::new(zstd::stream::read::Decoder::new(encoded)?))
+}
+
 /// gzip of unknown length, up to `limit`; of several members, too.
 pub fn gzip_vec(encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
     bounded(flate2::read::MultiGzDecoder::new(encoded), limit)

@@ -19,7 +19,7 @@ use crate::base::memory;
 use crate::io;
 
 pub use hdf5::{Helper, serve as serve_libhdf5, use_helper};
-pub use opened::{OpenError, Source};
+pub use opened::{Note, OpenError, Source};
 
 /// Opens an `.h5ad` file or a zarr directory and walks all of it. No array data is read.
 ///

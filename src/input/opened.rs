@@ -17,6 +17,17 @@ pub struct Source {
     pub root: tree::Group,
     /// What it was when it was opened.
     pub identity: io::Identity,
+    /// What is to be told of it.
+    pub notes: Vec<Note>,
+}
+
+/// Something about an opened input that who named it may not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Its own flags say that a program has it open for writing.
+    OpenForWriting,
+    /// Bytes of it lie in this other file.
+    OtherFile(PathBuf),
 }
 
 /// Why an input could not be opened.

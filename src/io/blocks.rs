@@ -23,7 +23,7 @@ pub struct BlockKey {
 
 /// What a cache may hold.
 pub trait Weighed {
-    /// Bytes of memory that it takes.
+    /// Bytes that it takes, of memory or of disk.
     fn weight_bytes(&self) -> usize;
 }
 

@@ -1,7 +1,7 @@
 //! What all sources of one process share, and the way from a path to one of them.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,6 +9,7 @@ use super::blocks::BlockCache;
 use super::clock::Clock;
 use super::files::{OpenFiles, default_max_open};
 use super::source::{Directory, Source};
+use super::spill::{Spilled, temp_dir};
 
 /// How much a [`Context`] may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,13 @@ pub enum External {
     Follow,
 }
 
+/// Most bytes of disk that decoded blocks take.
+const MOST_SPILLED_BYTES: usize = 16 << 30;
+/// So many blocks fit into memory at least.
+const BLOCKS_IN_CACHE: u64 = 4;
+/// Blocks of this size are never too large.
+const LEAST_BLOCK_BYTES: u64 = 1 << 20;
+
 /// Where sources come from: the way from a path to bytes, and the only one.
 ///
 /// What is opened belongs to the context that is given: its descriptors, its clock, its rules.
@@ -67,6 +75,8 @@ pub trait Storage: Debug + Send + Sync {
 pub struct Context {
     limits: Limits,
     blocks: BlockCache,
+    spilled: BlockCache<Spilled>,
+    spill_dir: PathBuf,
     files: OpenFiles,
     next_id: AtomicU64,
     storage: Arc<dyn Storage>,
@@ -80,6 +90,8 @@ impl Context {
         Arc::new(Self {
             limits,
             blocks: BlockCache::new(limits.cache_bytes),
+            spilled: BlockCache::new(MOST_SPILLED_BYTES),
+            spill_dir: temp_dir(),
             files: OpenFiles::new(limits.max_open_files),
             next_id: AtomicU64::new(0),
             storage,
@@ -107,6 +119,32 @@ impl Context {
     #[must_use]
     pub const fn blocks(&self) -> &BlockCache {
         &self.blocks
+    }
+
+    /// Decoded blocks that are too large for memory, on disk.
+    #[must_use]
+    pub const fn spilled(&self) -> &BlockCache<Spilled> {
+        &self.spilled
+    }
+
+    /// Where they lie.
+    #[must_use]
+    pub fn spill_dir(&self) -> &Path {
+        &self.spill_dir
+    }
+
+    /// Bytes of a block from which on it is decoded to disk instead of to memory.
+    #[must_use]
+    pub fn largest_block_bytes(&self) -> u64 {
+        (self.limits.cache_bytes as u64 / BLOCKS_IN_CACHE).max(LEAST_BLOCK_BYTES)
+    }
+
+    /// Bytes that one block may take in memory while it is being decoded, where that cannot be done a
+    /// piece at a time.
+    #[must_use]
+    pub const fn largest_transient_bytes(&self) -> u64 {
+        // The caches of inputs have a quarter of what there is.
+        (self.limits.cache_bytes as u64).saturating_mul(4)
     }
 
     /// A number that nothing else in this context has: the owner part of a [`super::BlockKey`].

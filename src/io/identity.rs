@@ -20,7 +20,6 @@ pub struct Identity {
     /// of the file that was changed last.
     pub mtime_ns: i64,
     /// Of a zarr directory, a digest of the names, lengths and times of all its files; of a file, 0.
-    /// With that of every other file that it leads to.
     pub digest: u64,
 }
 
@@ -47,14 +46,6 @@ impl Identity {
             && self.mtime_ns == mtime_ns(metadata)
     }
 
-    /// The same, of a source that is made of another one too.
-    #[must_use]
-    pub fn with_other(mut self, other: &Self) -> Self {
-        let both = [self.digest.to_le_bytes(), xxh3(other).to_le_bytes()].concat();
-        self.digest = xxhash_rust::xxh3::xxh3_64(&both);
-        self
-    }
-
     /// A stable name for caches on disk: 32 hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> String {
@@ -70,10 +61,6 @@ impl Identity {
         bytes.extend_from_slice(self.path.as_os_str().as_bytes());
         bytes
     }
-}
-
-fn xxh3(identity: &Identity) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(&identity.bytes())
 }
 
 /// Time of the last change of the content, in nanoseconds since 1970. They wrap in the year 2262;

@@ -3,7 +3,7 @@
 //!
 //! Knows files and bytes; no file format.
 //!
-//! Order of its modules: `sync`; `blocks`, `clock`, `files` and `identity`; `source` (the traits);
+//! Order of its modules: `sync`; `blocks`, `clock`, `files` and `identity`; `spill`; `source` (the traits);
 //! `context`; `local`. Tests have two more sources in `testing`: one that counts, and one that fails.
 
 mod blocks;
@@ -13,6 +13,7 @@ mod files;
 mod identity;
 mod local;
 mod source;
+mod spill;
 mod sync;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -24,3 +25,4 @@ pub use identity::{Identity, mtime_ns};
 pub use source::{
     Directory, FOLLOW_HINT, Found, Listing, Outside, Source, read_metadata_vec_at, read_vec_at,
 };
+pub use spill::{SpillError, Spilled, Stream, temp_dir};

@@ -1,5 +1,6 @@
 //! From a recipe to the merged tree: open, decode, plan; then compile and encode.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -258,12 +259,24 @@ fn open_input(
         identity.digest ^= xxhash_rust::xxh3::xxh3_64(group.as_bytes());
     }
     let adata = anndata::decode(&source.root, &shown)?;
+    let notices = source.notes.iter().map(|note| notice(&shown, note)).collect();
     Ok(Opened {
-        input: concat::Input { key: input.key.clone(), path: shown, identity, adata },
+        input: concat::Input { key: input.key.clone(), path: shown, identity, notices, adata },
         identity: source.identity,
         matched,
         unknown_parts,
     })
+}
+
+/// What is told of an opened input.
+fn notice(path: &Path, note: &input::Note) -> Notice {
+    let file = path.display().to_string();
+    match note {
+        input::Note::OpenForWriting => Notice::OpenForWriting { file },
+        input::Note::OtherFile(other) => {
+            Notice::OtherFile { file, other: other.display().to_string() }
+        }
+    }
 }
 
 /// All inputs, or why those that failed did.

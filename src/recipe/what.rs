@@ -51,6 +51,8 @@ impl Input {
 pub struct Limits {
     /// Bytes of memory for caches and conversions.
     pub memory_bytes: u64,
+    /// Whether files may be read that were not named, because an input leads to them.
+    pub external: io::External,
 }
 
 impl Limits {
@@ -58,14 +60,15 @@ impl Limits {
     pub(crate) fn io(self) -> io::Limits {
         io::Limits {
             cache_bytes: usize::try_from(self.memory_bytes / 4).unwrap_or(usize::MAX),
+            external: self.external,
             ..io::Limits::default()
         }
     }
 }
 
 impl Default for Limits {
-    /// 512 MiB.
+    /// 512 MiB, and no files but those that are named.
     fn default() -> Self {
-        Self { memory_bytes: 512 << 20 }
+        Self { memory_bytes: 512 << 20, external: io::External::Refuse }
     }
 }

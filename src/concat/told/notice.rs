@@ -61,6 +61,18 @@ pub enum Notice {
         /// Its paths.
         files: Vec<String>,
     },
+    /// An input says of itself that a program has it open for writing.
+    OpenForWriting {
+        /// The file.
+        file: String,
+    },
+    /// Bytes of an input lie in another file, which is read too.
+    OtherFile {
+        /// The input.
+        file: String,
+        /// The file that it leads to.
+        other: String,
+    },
     /// Inputs were given keys that nothing in the result shows.
     KeysUnused {
         /// The keys.

@@ -52,6 +52,14 @@ impl fmt::Display for Notice {
                      --list-dropped FILE lists what is lost",
                 )
             }
+            Self::OpenForWriting { file } => write!(
+                f,
+                "{file} says that a program has it open for writing, or had when it ended; what is \
+                 written there meanwhile may go unnoticed"
+            ),
+            Self::OtherFile { file, other } => {
+                write!(f, "{file} leads to {other}, which is read as part of it")
+            }
             Self::SameInput { files } => write!(
                 f,
                 "the same input is there more than once: {}\n  \

@@ -34,7 +34,7 @@ mod values;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::opened::{OpenError, Source};
+use super::opened::{Note, OpenError, Source};
 use crate::io::Context;
 
 pub use library::isolated::{Helper, use_helper};
@@ -48,5 +48,6 @@ pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     let file = Arc::new(file::HdfFile::open(path, context)?);
     let root = metadata::root(&file, path)?;
     let identity = file.source.identity();
-    Ok(Source { path: path.to_owned(), root, identity })
+    let notes = file.is_open_for_writing.then_some(Note::OpenForWriting).into_iter().collect();
+    Ok(Source { path: path.to_owned(), root, identity, notes })
 }

@@ -335,3 +335,38 @@ fn truncated_and_changed_files_are_errors() {
     std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     assert!(matches!(read_all(array.as_ref()), Err(ReadError::Changed { .. })));
 }
+
+#[test]
+fn a_huge_chunk_is_decoded_once_and_any_region_of_it_is_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let file = ::hdf5::File::create(&path).unwrap();
+    let values: Vec<i32> = (0..600_000).map(|i| i % 1009 * 7).collect();
+    let all: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    // The last one is decoded in memory as a whole, and is kept on disk too.
+    let kinds = ["gzip", "shuffle gzip", "shuffle", "shuffle lzf fletcher"];
+    for filters in kinds {
+        write(&file, filters, filters, &[600_000], &[600_000], &values);
+        write(&file, &format!("{filters} 2"), filters, &[600, 1000], &[600, 1000], &values);
+    }
+    file.close().unwrap();
+    let len = std::fs::metadata(&path).unwrap().len();
+    let meter = Arc::new(crate::io::testing::Meter::default());
+    let limits = Limits { cache_bytes: 1 << 20, max_open_files: 4, ..Limits::default() };
+    let root = super::open(&path, &meter.context(limits)).unwrap().root;
+    meter.reset();
+    let mut random = Random(5);
+    for filters in kinds {
+        for name in [filters.to_owned(), format!("{filters} 2")] {
+            let array = fixed(&root, &name);
+            assert_eq!(array.grain(), None, "{name}: too large to align to");
+            let shape = array.shape().to_vec();
+            for _ in 0..20 {
+                let region = random.region(&shape);
+                let read = read_vec(&*array, &region).unwrap();
+                assert!(read == slice(&all, &shape, &region, 4), "{name} {region:?}");
+            }
+        }
+    }
+    assert!(meter.bytes() < len + (1 << 20), "{} of {len}: decoded once", meter.bytes());
+}

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use self::encoding::{Element, Header};
 use self::store::{Format, Kind, NodeDocument, Place, below};
 use self::values::{Chunks, Numbers, PaddedText, VlenText};
-use super::opened::{OpenError, Source};
+use super::opened::{Note, OpenError, Source};
 use crate::io::{Context, Directory, External, Outside};
 use crate::tree::{ArrayNode, Data, Group, Node};
 
@@ -48,13 +48,16 @@ pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
             path.display()
         );
     }
-    let outside = match context.limits().external {
-        External::Refuse => found.outside,
-        External::Follow => Vec::new(),
+    let (outside, notes) = match context.limits().external {
+        External::Refuse => (found.outside, Vec::new()),
+        External::Follow => {
+            let others = found.outside.into_iter().map(|outside| Note::OtherFile(outside.other));
+            (Vec::new(), others.collect())
+        }
     };
     let store = Store { directory, format, outside, context };
     let root = store.group(root, "");
-    Ok(Source { path: path.to_owned(), root, identity: found.identity })
+    Ok(Source { path: path.to_owned(), root, identity: found.identity, notes })
 }
 
 /// What all nodes of one store share.

@@ -272,3 +272,76 @@ fn strings_of_a_nested_object_array() {
     };
     assert!(matches!(read_all_text(text.as_ref()), Err(ReadError::Corrupt { .. })));
 }
+
+#[test]
+fn a_huge_chunk_is_decoded_once_and_any_region_of_it_is_what_was_written() {
+    use std::io::Write as _;
+    let store = tempfile::tempdir().unwrap();
+    let all = bytes_of((0..600_000).map(|i| i % 1009 * 7));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&all).unwrap();
+    let codecs = |codec: &str| format!("[{}, {codec}]", &PLAIN[1..PLAIN.len() - 1]);
+    let lz4 = [&(all.len() as u32).to_le_bytes()[..], &lz4_flex::block::compress(&all)].concat();
+    let kinds = [
+        ("gzip", r#"{"name": "gzip", "configuration": {"level": 1}}"#, gzip.finish().unwrap()),
+        (
+            "zstd",
+            r#"{"name": "zstd", "configuration": {}}"#,
+            zstd::bulk::compress(&all, 1).unwrap(),
+        ),
+        // Decoded in memory as a whole, and kept on disk too.
+        ("lz4", r#"{"name": "numcodecs.lz4", "configuration": {}}"#, lz4),
+    ];
+    write(store.path(), "zarr.json", GROUP);
+    let mut len = 0;
+    for (name, codec, bytes) in &kinds {
+        let array = v3_array("[600, 1000]", "[600, 1000]", &codecs(codec));
+        write(store.path(), &format!("{name}/zarr.json"), array);
+        write(store.path(), &format!("{name}/c/0/0"), bytes);
+        len += bytes.len() as u64;
+    }
+    let meter = Arc::new(crate::io::testing::Meter::default());
+    let limits = Limits { cache_bytes: 1 << 20, max_open_files: 8, ..Limits::default() };
+    let source = open(store.path(), &meter.context(limits)).unwrap();
+    meter.reset();
+    for (name, _, _) in &kinds {
+        let array = numbers(&source, name);
+        assert_eq!(array.grain(), None, "{name}: too large to align to");
+        for (rows, columns) in
+            [(0..600, 0..1000), (17..18, 3..900), (100..300, 0..1), (599..600, 0..1000)]
+        {
+            let region = Region::new(
+                crate::base::Dims::from_slice(&[rows.start, columns.start]),
+                crate::base::Dims::from_slice(&[
+                    rows.end - rows.start,
+                    columns.end - columns.start,
+                ]),
+            );
+            let expected: Vec<u8> = rows
+                .flat_map(|row| {
+                    all[((row * 1000 + columns.start) * 4) as usize
+                        ..((row * 1000 + columns.end) * 4) as usize]
+                        .to_vec()
+                })
+                .collect();
+            assert!(read_vec(&*array, &region).unwrap() == expected, "{name} {region:?}");
+        }
+    }
+    assert!(meter.bytes() <= len, "{} of {len}: decoded once", meter.bytes());
+}
+
+#[test]
+fn a_chunk_that_holds_more_than_it_should_fills_no_memory() {
+    use std::io::Write as _;
+    let store = tempfile::tempdir().unwrap();
+    write(store.path(), "zarr.json", GROUP);
+    let codecs = format!(r#"[{}, {{"name": "gzip"}}]"#, &PLAIN[1..PLAIN.len() - 1]);
+    write(store.path(), "a/zarr.json", v3_array("[1000000]", "[1000000]", &codecs));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for _ in 0..100 {
+        gzip.write_all(&vec![0; 1 << 20]).unwrap();
+    }
+    write(store.path(), "a/c/0", gzip.finish().unwrap());
+    let error = read_all(&*numbers(&open_store(store.path()), "a")).unwrap_err().to_string();
+    assert!(error.contains("more than 4000000 bytes"), "{error}");
+}

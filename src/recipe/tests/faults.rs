@@ -42,7 +42,7 @@ fn inputs(dir: &Path, suffix: &str) -> Recipe {
 }
 
 fn opened(recipe: &Recipe, meter: &Arc<Meter>) -> Result<Merged, String> {
-    let limits = Limits { memory_bytes: 4 << 20 };
+    let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
     Planned::open_in(recipe, limits, &meter.context(limits.io()))
         .and_then(|planned| planned.compile(&Silent))
         .map_err(|error| error.to_string())

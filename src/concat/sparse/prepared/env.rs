@@ -37,7 +37,7 @@ impl CensusEnv {
         let quarter = memory_bytes / 4;
         Self {
             cache_dir,
-            spill_dir: set("ANNCAT_TEMP_DIR").unwrap_or_else(env::temp_dir),
+            spill_dir: crate::io::temp_dir(),
             memory_bytes: quarter,
             blocks: Arc::new(BlockCache::new(usize::try_from(quarter).unwrap_or(usize::MAX))),
             told_unkept: Arc::new(Once::new()),

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::filters::{MAX_KEPT_BYTES, Pipeline};
+use super::huge::HugeChunk;
 use super::table::{Grid, Table};
 use super::tree::Chunk;
 use crate::array::StoredChunk;
@@ -85,6 +86,12 @@ impl Part {
     }
 }
 
+/// A decoded chunk.
+enum Decoded {
+    Block(Block),
+    Huge(HugeChunk),
+}
+
 pub struct Description {
     pub file: Arc<HdfFile>,
     pub header: u64,
@@ -145,6 +152,11 @@ impl Chunked {
         self.grid.chunk.iter().product::<u64>() as usize * self.element_bytes
     }
 
+    /// True when a decoded chunk is too large for memory.
+    pub fn is_huge(&self) -> bool {
+        !self.is_unfiltered() && self.chunk_bytes() as u64 > self.file.context.largest_block_bytes()
+    }
+
     fn table(&self) -> Result<Table, ReadError> {
         let key = BlockKey { owner: self.owner, index: TABLE };
         let load = || Table::load(&self.file, self.header, &self.grid, &self.library);
@@ -155,7 +167,7 @@ impl Chunked {
     /// known to others.
     pub fn stored_chunk(&self, region: &Region) -> Result<Option<StoredChunk>, ReadError> {
         let Some(pipeline) = &self.pipeline else { return Ok(None) };
-        if region.len() != self.grid.chunk.as_slice() {
+        if region.len() != self.grid.chunk.as_slice() || self.is_huge() {
             return Ok(None);
         }
         let Some(number) = self.grid.number_at(region.start()) else { return Ok(None) };
@@ -288,6 +300,9 @@ impl Chunked {
             fill(out, &self.fill);
             return Ok(());
         };
+        if self.is_huge() {
+            return self.huge(part.index, chunk)?.read_exact_at(start, out);
+        }
         if len as usize == self.chunk_bytes() {
             return match blocks.get(self.key(part.index)) {
                 Some(block) => {
@@ -304,11 +319,12 @@ impl Chunked {
 
     /// Chunks that are scattered over the output: decoded some at a time, then copied row by row.
     fn read_tiles(&self, parts: &[Part], region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
-        let at_once = (64 << 20) / self.chunk_bytes().max(1);
+        let at_once =
+            self.file.context.limits().cache_bytes.min(64 << 20) / self.chunk_bytes().max(1);
         for parts in parts.chunks(at_once.clamp(1, 64)) {
             let load =
-                |part: &Part| part.chunk.map(|chunk| self.block(part.index, chunk)).transpose();
-            let blocks: Vec<Option<Block>> = match parts {
+                |part: &Part| part.chunk.map(|chunk| self.decoded(part.index, chunk)).transpose();
+            let blocks: Vec<Option<Decoded>> = match parts {
                 _ if is_sequential() => self.load_in_turn(parts, load)?,
                 [part] => vec![load(part)?],
                 _ => parts.par_iter().map(load).collect::<Result<_, _>>()?,
@@ -326,9 +342,10 @@ impl Chunked {
                 {
                     let out = &mut out[to.at(at) as usize..][..len as usize];
                     match block {
-                        Some(block) => {
+                        Some(Decoded::Block(block)) => {
                             out.copy_from_slice(&block[from.at(at) as usize..][..len as usize]);
                         }
+                        Some(Decoded::Huge(huge)) => huge.read_exact_at(from.at(at), out)?,
                         None => fill(out, &self.fill),
                     }
                 }
@@ -342,9 +359,9 @@ impl Chunked {
     fn load_in_turn(
         &self,
         parts: &[Part],
-        load: impl Fn(&Part) -> Result<Option<Block>, ReadError>,
-    ) -> Result<Vec<Option<Block>>, ReadError> {
-        let mut blocks = vec![None; parts.len()];
+        load: impl Fn(&Part) -> Result<Option<Decoded>, ReadError>,
+    ) -> Result<Vec<Option<Decoded>>, ReadError> {
+        let mut blocks: Vec<Option<Decoded>> = parts.iter().map(|_| None).collect();
         let mut late = Vec::new();
         for (at, part) in parts.iter().enumerate() {
             if self.file.context.blocks().is_loading(self.key(part.index)) {
@@ -361,6 +378,22 @@ impl Chunked {
 
     const fn key(&self, index: u64) -> BlockKey {
         BlockKey { owner: self.owner, index }
+    }
+
+    /// A decoded chunk, from the cache or from disk.
+    fn decoded(&self, index: u64, chunk: Chunk) -> Result<Decoded, ReadError> {
+        if self.is_huge() {
+            self.huge(index, chunk).map(Decoded::Huge)
+        } else {
+            self.block(index, chunk).map(Decoded::Block)
+        }
+    }
+
+    fn huge(&self, index: u64, chunk: Chunk) -> Result<HugeChunk, ReadError> {
+        let (key, len_bytes) = (self.key(index), self.chunk_bytes() as u64);
+        HugeChunk::load(&self.file, key, chunk, len_bytes, self.pipeline.as_ref(), |out| {
+            self.decode(index, chunk, out)
+        })
     }
 
     /// A decoded chunk from the cache.
@@ -425,7 +458,7 @@ impl Chunked {
         let end = start + region.num_elements();
         let sequential = self.last_end.swap(end, Ordering::Relaxed) == start;
         let Some(last) = parts.last().filter(|_| sequential && parts.len() <= 2) else { return };
-        if is_sequential() {
+        if is_sequential() || self.is_huge() {
             return;
         }
         let blocks = self.file.context.blocks();

@@ -4,10 +4,11 @@
 //! (`filters`), and regions put together from chunks (`chunked`). Knows nothing of what elements mean,
 //! and leaves to [`library`](super::library) the indexes and filters that it does not know.
 //!
-//! Order of its files: `filters` and `tree`, `table`, `chunked`.
+//! Order of its files: `filters` and `tree`, `table` and `huge`, `chunked`.
 
 mod chunked;
 mod filters;
+mod huge;
 mod table;
 mod tree;
 

@@ -84,7 +84,8 @@ impl Storage {
     /// The shape of the unit that is stored as one, if any.
     pub fn grain(&self) -> Option<&[u64]> {
         match &self.layout {
-            Layout::Chunked(chunked) => Some(chunked.chunk_shape()),
+            // Nobody can align to what does not fit into memory.
+            Layout::Chunked(chunked) if !chunked.is_huge() => Some(chunked.chunk_shape()),
             _ => None,
         }
     }
@@ -92,7 +93,9 @@ impl Storage {
     /// The elements of the only axis that are in one filtered chunk with `element`.
     pub fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
         match (&self.layout, self.shape.as_slice()) {
-            (Layout::Chunked(chunked), &[extent]) if !chunked.is_unfiltered() => {
+            (Layout::Chunked(chunked), &[extent])
+                if !chunked.is_unfiltered() && !chunked.is_huge() =>
+            {
                 let len = *chunked.chunk_shape().first()?;
                 let start = element / len * len;
                 Some(start..start.saturating_add(len).min(extent))

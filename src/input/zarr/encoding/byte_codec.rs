@@ -90,6 +90,24 @@ impl ByteCodec {
         known.map_err(|why| format!("the chunk cannot be decoded: {why}"))
     }
 
+    /// Decodes a stream a piece at a time; `None` where that cannot be done.
+    pub fn reader<'a>(
+        &self,
+        encoded: Box<dyn std::io::Read + 'a>,
+    ) -> Option<std::io::Result<Box<dyn std::io::Read + 'a>>> {
+        Some(match self {
+            Self::Zstd => inflate::zstd_reader(encoded),
+            Self::Gzip => Ok(inflate::gzip_reader(encoded)),
+            Self::Zlib => Ok(inflate::zlib_reader(encoded)),
+            Self::Blosc | Self::Lz4 | Self::Other(_) => return None,
+        })
+    }
+
+    /// True when [`Self::reader`] can do it.
+    pub const fn is_streamed(&self) -> bool {
+        matches!(self, Self::Zstd | Self::Gzip | Self::Zlib)
+    }
+
     /// Decodes to whatever length it has, up to `limit`.
     pub fn decode(&self, encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         let decoded = match self {

@@ -132,6 +132,26 @@ impl Codecs {
         matches!(self.body, Body::Packed) && self.order.is_none() && self.bytes.is_empty()
     }
 
+    /// True when chunks can be decoded a piece at a time.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.body, Body::Packed)
+            && self.order.is_none()
+            && self.bytes.iter().all(ByteCodec::is_streamed)
+    }
+
+    /// Decodes a stream a piece at a time, if [`Self::is_streamed`]; numbers keep their byte order.
+    pub fn reader<'a>(
+        &self,
+        encoded: Box<dyn std::io::Read + 'a>,
+    ) -> std::io::Result<Box<dyn std::io::Read + 'a>> {
+        let mut reader = encoded;
+        for codec in self.bytes.iter().rev() {
+            let needs_all = || Err(std::io::Error::other("it must be decoded as a whole"));
+            reader = codec.reader(reader).unwrap_or_else(needs_all)?;
+        }
+        Ok(reader)
+    }
+
     /// True when elements are text of variable length.
     pub const fn is_text(&self) -> bool {
         matches!(self.body, Body::Vlen | Body::Json)
@@ -172,10 +192,10 @@ impl Codecs {
     }
 
     /// Decodes a chunk of text: the encoded text, of any length.
-    pub fn decode_text(&self, encoded: &[u8]) -> Result<Vec<u8>, String> {
+    pub fn decode_text(&self, encoded: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         let mut decoded = Cow::Borrowed(encoded);
         for codec in self.bytes.iter().rev() {
-            decoded = Cow::Owned(codec.decode(&decoded, MAX_TEXT_CHUNK_BYTES)?);
+            decoded = Cow::Owned(codec.decode(&decoded, limit.min(MAX_TEXT_CHUNK_BYTES))?);
         }
         Ok(decoded.into_owned())
     }

@@ -9,9 +9,9 @@ use crate::input::zarr::encoding::{
     Body, Checksum, Endian, Header, IndexAt, ShardIndex, json_to_vlen, to_little_endian, zeroed,
 };
 use crate::input::zarr::store::Place;
-use crate::io::{Block, BlockKey, Context, Source};
+use crate::io::{Block, BlockKey, Context, Source, SpillError, Spilled, Stream};
 
-/// No compressed chunk may decode to more: it has to be in memory as a whole.
+/// No compressed chunk may decode to more.
 const MAX_CHUNK_BYTES: u64 = 4 << 30;
 
 /// Buffers of up to this size are kept by their thread for the next chunk.
@@ -39,6 +39,32 @@ pub struct Stored<'a> {
     file: Box<dyn Source + 'a>,
     offset: u64,
     pub len: u64,
+}
+
+/// The elements of a chunk as they were encoded, at offsets.
+#[derive(Debug)]
+pub enum Laid<'a> {
+    /// In the store.
+    Stored(Stored<'a>),
+    /// Decoded, on disk.
+    Spilled(Arc<Spilled>),
+}
+
+impl Laid<'_> {
+    pub fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Stored(stored) => stored.len,
+            Self::Spilled(spilled) => spilled.len_bytes(),
+        }
+    }
+
+    /// Fills `out` with the bytes at `offset` of the chunk.
+    pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        match self {
+            Self::Stored(stored) => stored.read_exact_at(offset, out),
+            Self::Spilled(spilled) => spilled.read_exact_at(offset, out),
+        }
+    }
 }
 
 impl Stored<'_> {
@@ -86,10 +112,74 @@ impl Chunks {
             return Err(ReadError::unsupported(
                 self.place.store(),
                 &self.place.element,
-                format!("a chunk of {len} bytes is too large to be decoded in memory"),
+                format!("a chunk of {len} bytes is too large to be decoded"),
             ));
         }
         Ok(len as usize)
+    }
+
+    /// True when a decoded chunk is too large for memory.
+    pub fn is_huge(&self) -> bool {
+        let header = &self.header;
+        let element_bytes = header.element.size_bytes().unwrap_or(0) as u64;
+        !header.codecs.is_packed()
+            && self.num_elements().saturating_mul(element_bytes)
+                > self.context.largest_block_bytes()
+    }
+
+    /// True when parts of a chunk are read at their offsets.
+    pub fn is_laid_out(&self) -> bool {
+        self.header.codecs.is_packed() || self.is_huge()
+    }
+
+    /// The elements of a chunk that [`Self::is_laid_out`]; `None` when it was never written.
+    pub fn laid_out(&self, index: &[u64]) -> Result<Option<Laid<'_>>, ReadError> {
+        let Some(stored) = self.stored(index)? else { return Ok(None) };
+        if self.header.codecs.is_packed() {
+            return Ok(Some(Laid::Stored(stored)));
+        }
+        let key = BlockKey { owner: self.decoded_owner, index: self.number(index) };
+        let spilled = self.context.spilled().get_or_load(key, || self.spill(index, &stored))?;
+        Ok(Some(Laid::Spilled(spilled)))
+    }
+
+    /// Decodes a chunk to disk.
+    fn spill(&self, index: &[u64], stored: &Stored<'_>) -> Result<Spilled, ReadError> {
+        let len_bytes = self.decoded_len()? as u64;
+        let dir = self.context.spill_dir();
+        let damaged = |what| self.place.corrupt(format!("chunk {index:?}: {what}"));
+        if !self.header.codecs.is_streamed() {
+            let most = self.context.largest_transient_bytes();
+            if len_bytes > most {
+                return Err(ReadError::unsupported(
+                    self.place.store(),
+                    &self.place.element,
+                    format!(
+                        "a chunk of {len_bytes} bytes has to be decoded in memory as a whole, where \
+                         {most} may be used\n  hint: raise --memory, or write the store again with \
+                         smaller chunks"
+                    ),
+                ));
+            }
+            let mut bytes = self.decode(index)?;
+            // As it was encoded: what is read back is swapped then.
+            to_little_endian(&self.header.element, &mut bytes);
+            return Spilled::fill(dir, len_bytes, &mut &*bytes).map_err(|error| match error {
+                SpillError::Decode(what) => damaged(what),
+                SpillError::Write(error) => error,
+            });
+        }
+        let mut stream =
+            Stream::new(0, stored.len, |at, out: &mut [u8]| stored.read_exact_at(at, out));
+        let spilled = match self.header.codecs.reader(Box::new(&mut stream)) {
+            Ok(mut decoded) => Spilled::fill(dir, len_bytes, &mut *decoded),
+            Err(error) => Err(SpillError::Decode(error.to_string())),
+        };
+        spilled.map_err(|error| match (stream.failure.take(), error) {
+            (Some(failure), _) => failure,
+            (None, SpillError::Decode(what)) => damaged(what),
+            (None, SpillError::Write(error)) => error,
+        })
     }
 
     /// Finds the stored bytes of a chunk; `None` when it was never written.
@@ -237,7 +327,7 @@ impl Chunks {
             Some(encoded) => self
                 .header
                 .codecs
-                .decode_text(encoded)
+                .decode_text(encoded, self.context.largest_transient_bytes() as usize)
                 .and_then(|text| match self.header.codecs.body() {
                     Body::Json => json_to_vlen(&text),
                     _ => Ok(text),

@@ -62,13 +62,14 @@ impl ArraySource for Numbers {
     }
 
     fn grain(&self) -> Option<&[u64]> {
-        (!self.grain.is_empty()).then_some(&self.grain)
+        // Nobody can align to what does not fit into memory.
+        (!self.grain.is_empty() && !self.elements.chunks.is_huge()).then_some(&self.grain)
     }
 
     fn decoded_with(&self, element: u64) -> Option<Range<u64>> {
         let header = &self.elements.chunks.header;
         match (self.grain.as_slice(), header.shape.as_slice()) {
-            (&[len], &[extent]) if !header.codecs.is_packed() => {
+            (&[len], &[extent]) if !self.elements.chunks.is_laid_out() => {
                 let start = element / len * len;
                 Some(start..start.saturating_add(len).min(extent))
             }
@@ -191,12 +192,12 @@ impl Elements {
     fn read_piece(&self, index: &[u64], piece: &Region, out: &mut [u8]) -> Result<(), ReadError> {
         let header = &self.chunks.header;
         let chunk_shape = &header.chunk_shape;
-        if piece.len() == chunk_shape.as_slice() {
+        if piece.len() == chunk_shape.as_slice() && !self.chunks.is_huge() {
             return self.chunks.decode_into(index, out);
         }
         let start: Dims =
             (0..piece.rank()).map(|d| piece.start()[d] - index[d] * chunk_shape[d]).collect();
-        if header.codecs.is_packed() {
+        if self.chunks.is_laid_out() {
             return self.read_packed(index, &start, piece.len(), out);
         }
         // All of a chunk that reaches over the array's edge: nobody will want the rest of it.
@@ -220,7 +221,7 @@ impl Elements {
         Ok(())
     }
 
-    /// Reads a part of a chunk whose stored bytes are its elements.
+    /// Reads a part of a chunk whose stored bytes are its elements, or that was decoded to disk.
     fn read_packed(
         &self,
         index: &[u64],
@@ -228,14 +229,15 @@ impl Elements {
         len: &[u64],
         out: &mut [u8],
     ) -> Result<(), ReadError> {
-        let Some(stored) = self.chunks.stored(index)? else {
+        let Some(stored) = self.chunks.laid_out(index)? else {
             self.chunks.fill(out);
             return Ok(());
         };
         let shape = &self.chunks.header.chunk_shape;
         let whole = self.chunks.num_elements().saturating_mul(self.element_bytes as u64);
-        if stored.len != whole {
-            let what = format!("a chunk holds {} bytes, expected {whole}", stored.len);
+        if stored.len_bytes() != whole {
+            let found = stored.len_bytes();
+            let what = format!("a chunk holds {found} bytes, expected {whole}");
             return Err(self.chunks.place.corrupt(what));
         }
         let offset_of = |index: &[u64]| {

@@ -40,6 +40,38 @@ pub struct Pipeline {
     filters: Vec<Filter>,
 }
 
+/// A pipeline that can be undone a piece at a time, but for the shuffle, which is undone in reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streamed {
+    codec: StreamCodec,
+    /// Elements of so many bytes are shuffled; not at all for 1.
+    pub shuffled_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamCodec {
+    None,
+    Deflate,
+    Zstd,
+}
+
+impl Streamed {
+    /// Decodes a stream.
+    ///
+    /// # Errors
+    /// There is no memory for the decoder.
+    pub fn reader<'a>(
+        &self,
+        stored: impl std::io::Read + 'a,
+    ) -> std::io::Result<Box<dyn std::io::Read + 'a>> {
+        Ok(match self.codec {
+            StreamCodec::None => Box::new(stored),
+            StreamCodec::Deflate => crate::input::inflate::zlib_reader(stored),
+            StreamCodec::Zstd => crate::input::inflate::zstd_reader(stored)?,
+        })
+    }
+}
+
 thread_local! {
     /// Buffers between the stages, kept from chunk to chunk.
     static SCRATCH: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
@@ -87,6 +119,24 @@ impl Pipeline {
                 _ => None,
             })
             .collect()
+    }
+
+    /// How a chunk is decoded a piece at a time; `None` when one of its filters needs it whole.
+    pub fn streamed(&self, mask: u32) -> Option<Streamed> {
+        let mut streamed = Streamed { codec: StreamCodec::None, shuffled_bytes: 1 };
+        for filter in self.applied(mask) {
+            match (filter, streamed.codec) {
+                (Filter::Shuffle { element_bytes }, StreamCodec::None)
+                    if streamed.shuffled_bytes == 1 =>
+                {
+                    streamed.shuffled_bytes = element_bytes;
+                }
+                (Filter::Deflate, StreamCodec::None) => streamed.codec = StreamCodec::Deflate,
+                (Filter::Zstd, StreamCodec::None) => streamed.codec = StreamCodec::Zstd,
+                _ => return None,
+            }
+        }
+        Some(streamed)
     }
 
     /// A bit of the mask says that its filter was left out for this chunk.

@@ -1,5 +1,6 @@
 //! What a dataset's header says, asked of the library.
 
+use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5d, h5p, h5s, h5z};
 
 use super::plain::{PlainDataset, PlainFilter, PlainHeader, PlainRecords};
@@ -77,6 +78,15 @@ impl LibraryHeader<'_> {
             unsafe { (h5p::H5Pget_layout(creation), h5p::H5Pget_external_count(creation)) };
         match layout {
             h5d::H5D_COMPACT => self.compact(),
+            h5d::H5D_VIRTUAL => {
+                let names = virtual_files(creation)?;
+                refuse_others(&names)?;
+                Ok(Place::Library)
+            }
+            h5d::H5D_CONTIGUOUS if external > 0 => {
+                refuse_others(&external_files(creation, external)?)?;
+                Ok(Place::Library)
+            }
             h5d::H5D_CONTIGUOUS if external == 0 => {
                 // SAFETY: as above.
                 Ok(match unsafe { h5d::H5Dget_offset(self.dataset.raw()) } {
@@ -216,4 +226,64 @@ fn records(
         })
         .collect::<Result<_, _>>()?;
     Ok(RecordArray { shape, fields })
+}
+
+/// Names of the files that hold a dataset's elements.
+fn external_files(creation: hid_t, count: i32) -> Result<Vec<Vec<u8>>, String> {
+    (0..u32::try_from(count).unwrap_or(0))
+        .map(|index| {
+            let mut name = vec![0_u8; LONGEST_NAME];
+            let (mut offset, mut size) = (0, 0);
+            // SAFETY: the buffer is as long as the library is told; the name may lack its NUL then.
+            check(unsafe {
+                h5p::H5Pget_external(
+                    creation,
+                    index,
+                    name.len(),
+                    name.as_mut_ptr().cast(),
+                    &raw mut offset,
+                    &raw mut size,
+                )
+            })?;
+            let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+            name.truncate(len);
+            Ok(name)
+        })
+        .collect()
+}
+
+/// Names of the files that a virtual dataset is made of; `.` is the file itself.
+fn virtual_files(creation: hid_t) -> Result<Vec<Vec<u8>>, String> {
+    let mut count = 0;
+    // SAFETY: plain library call with live arguments.
+    check(unsafe { h5p::H5Pget_virtual_count(creation, &raw mut count) })?;
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    for index in 0..count {
+        let mut name = vec![0_u8; LONGEST_NAME];
+        // SAFETY: the buffer is as long as the library is told.
+        let len = unsafe {
+            h5p::H5Pget_virtual_filename(creation, index, name.as_mut_ptr().cast(), name.len())
+        };
+        let len = usize::try_from(len).map_err(|_| "a virtual dataset names no file".to_owned())?;
+        name.truncate(len);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Names of files are no longer.
+const LONGEST_NAME: usize = 4096;
+
+/// Refuses bytes that lie in other files: who may name a file is not always who may read the other.
+fn refuse_others(names: &[Vec<u8>]) -> Result<(), String> {
+    match names.iter().find(|name| name.as_slice() != b".") {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "its bytes lie in {}, another file that was not named\n  hint: copy them into this file \
+             (for example with h5repack)",
+            String::from_utf8_lossy(name)
+        )),
+    }
 }

@@ -69,8 +69,9 @@ fn old(bytes: &[u8]) -> Option<(Superblock, u64, u64)> {
 fn new(bytes: &[u8]) -> Option<(Superblock, u64, u64)> {
     let mut cursor = Cursor(bytes);
     cursor.take(9)?;
-    // Sizes of addresses and lengths; no writer has it open.
-    (cursor.take(3)? == [8, 8, 0]).then_some(())?;
+    // Sizes of addresses and lengths. A writer may have it open, which is told elsewhere.
+    (cursor.take(2)? == [8, 8]).then_some(())?;
+    (cursor.uint::<1>()? & !0x05 == 0).then_some(())?;
     let base = cursor.uint::<8>()?;
     let extension = cursor.uint::<8>()?;
     let end = cursor.uint::<8>()?;
