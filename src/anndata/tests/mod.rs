@@ -388,7 +388,8 @@ fn errors_name_file_and_element() {
     ]);
     assert_eq!(
         message,
-        "a.h5ad: /X: has shape 1 × 1, but there are 2 observations and 1 variables"
+        "a.h5ad: /X: has shape 1 × 1, but there are 2 observations and 1 variables\n  \
+         hint: --drop 'X' leaves it out"
     );
 }
 
