@@ -26,7 +26,7 @@ pub struct Merged {
 
 impl Merged {
     fn open_recipe(py: Python<'_>, recipe: Recipe, memory_bytes: u64) -> PyResult<Self> {
-        let limits = Limits { memory_bytes };
+        let limits = Limits { memory_bytes, ..Limits::default() };
         let pool = pool(py)?;
         let engine = py
             .detach(|| {
