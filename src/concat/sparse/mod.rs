@@ -2,8 +2,8 @@
 //!
 //! [`plan_stack`] and [`plan_pairwise`] decide format, shape and dtype and what each part needs;
 //! [`resolve()`] does the work that only the data can decide (a census of what a join drops, the
-//! conversion of parts in another encoding) and returns a [`Sparse`] whose `data`, `indices` and
-//! `indptr` compute any region on demand.
+//! conversion of parts in another encoding) and returns a [`crate::anndata::Sparse`] whose `data`,
+//! `indices` and `indptr` compute any region on demand.
 //!
 //! Words used throughout: the *stack axis* is the one being concatenated, the *other axis* the one
 //! being joined. The *major* axis of a matrix is the one that `indptr` divides (rows of CSR), the
