@@ -291,8 +291,21 @@ def case(seed: int, formats: str = "mixed") -> Case:
     draw.slashes = SLASHES and all(fmt == "h5ad" for fmt, _ in storage)
     aligned = draw.one(["same", "overlap", "overlap", "overlap"])
     adatas = _inputs(draw, axis, count, aligned)
+    _flags(seed, axis, adatas)
     options = _options(draw, axis, adatas)
     return Case(seed, adatas, options, storage, draw.unsorted)
+
+
+def _flags(seed: int, axis: str, adatas: list[ad.AnnData]) -> None:
+    """Once in twenty a column that is of bools in one input and of floats in another, which no other draw
+    makes. From a stream of its own, so that the rest of a case stays what it was without it."""
+    rng = np.random.default_rng([seed, 1])
+    if len(adatas) < 2 or rng.random() >= 0.05:
+        return
+    for number, adata in enumerate(adatas):
+        frame = getattr(adata, axis)
+        values = rng.random(len(frame)) < 0.5
+        frame["flag"] = values.astype(np.float64) if number % 2 else values
 
 
 def _inputs(draw: Draw, axis: str, count: int, aligned: str) -> list[ad.AnnData]:
