@@ -45,18 +45,23 @@ struct NativeInfo {
     meta_size: [u64; 4],
 }
 
+/// What the library calls for each link or attribute that it iterates over: adds the name to a vector.
+///
+/// # Safety
+/// `name` ends with NUL, and `data` is a `Vec<Vec<u8>>` that nobody else uses meanwhile.
+pub(super) unsafe extern "C" fn collect_name<Info>(
+    _object: hid_t,
+    name: *const c_char,
+    _info: *const Info,
+    data: *mut c_void,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { (*data.cast::<Vec<Vec<u8>>>()).push(CStr::from_ptr(name).to_bytes().to_vec()) };
+    0
+}
+
 /// h5py lists attributes in the order of their creation where it is tracked, else by name.
 fn names(object: &Id) -> Result<Vec<Vec<u8>>, String> {
-    unsafe extern "C" fn collect(
-        _object: hid_t,
-        name: *const c_char,
-        _info: *const h5a::H5A_info_t,
-        data: *mut c_void,
-    ) -> i32 {
-        // SAFETY: the library passes a NUL-terminated name; `data` is the vector given below.
-        unsafe { (*data.cast::<Vec<Vec<u8>>>()).push(CStr::from_ptr(name).to_bytes().to_vec()) };
-        0
-    }
     let mut found: Vec<Vec<u8>> = Vec::new();
     // SAFETY: `NativeInfo` has the layout that the library fills; the callback is only called while
     // `found` lives.
@@ -74,7 +79,7 @@ fn names(object: &Id) -> Result<Vec<Vec<u8>>, String> {
             index,
             h5::H5_ITER_INC,
             std::ptr::null_mut(),
-            Some(collect),
+            Some(collect_name),
             (&raw mut found).cast(),
         ))?;
     }

@@ -1,9 +1,8 @@
 //! The walk over a file's groups.
 
-use std::ffi::{CStr, CString, c_char, c_uint, c_void};
+use std::ffi::{CString, c_uint};
 use std::path::Path;
 
-use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5, h5g, h5i, h5l, h5o, h5p};
 
 use super::attributes;
@@ -104,16 +103,6 @@ impl Walk {
 
 /// h5py lists a group in the order of creation where it is tracked, else by name.
 fn link_names(group: &Id) -> Result<Vec<Vec<u8>>, String> {
-    unsafe extern "C" fn collect(
-        _group: hid_t,
-        name: *const c_char,
-        _info: *const h5l::H5L_info2_t,
-        data: *mut c_void,
-    ) -> i32 {
-        // SAFETY: the library passes a NUL-terminated name; `data` is the vector given below.
-        unsafe { (*data.cast::<Vec<Vec<u8>>>()).push(CStr::from_ptr(name).to_bytes().to_vec()) };
-        0
-    }
     let mut found: Vec<Vec<u8>> = Vec::new();
     // SAFETY: the callback is only called while `found` lives.
     unsafe {
@@ -127,7 +116,7 @@ fn link_names(group: &Id) -> Result<Vec<Vec<u8>>, String> {
             index,
             h5::H5_ITER_INC,
             std::ptr::null_mut(),
-            Some(collect),
+            Some(attributes::collect_name),
             (&raw mut found).cast(),
         ))?;
     }
