@@ -123,6 +123,15 @@ async def in_thread(function: Any, *args: Any) -> Any:
     return await loop.run_in_executor(executor(), function, *args)
 
 
+async def together(reads: list[Any]) -> list[Any]:
+    """Awaits all reads, at once where there is an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # as in `in_thread`
+        return [await read for read in reads]
+    return list(await asyncio.gather(*reads))
+
+
 class StoreMapping(MutableMapping[str, bytes]):
     """The keys of a store and their bytes, as zarr-python 2 takes stores. Read-only."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from ._store import _READ_ONLY, Keys, Layout, in_thread, is_metadata, reopen
+from ._store import _READ_ONLY, Keys, Layout, in_thread, together, is_metadata, reopen
 
 if TYPE_CHECKING:
     from ._merged import Merged
@@ -83,7 +82,7 @@ class MergedStore(Store):
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
     ) -> list[Buffer | None]:
-        return list(await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges)))
+        return await together([self.get(key, prototype, part) for key, part in key_ranges])
 
     async def exists(self, key: str) -> bool:
         return await in_thread(self._keys.native.len_bytes, key) is not None
