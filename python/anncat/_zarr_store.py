@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from ._store import _READ_ONLY, Keys, Layout, in_thread, together, is_metadata, reopen
+from ._store import _READ_ONLY, Keys, Layout, in_thread, is_metadata, reopen, together
 
 if TYPE_CHECKING:
     from ._merged import Merged
