@@ -13,6 +13,11 @@ t = time.perf_counter()
 concat_on_disk(sys.argv[2:], sys.argv[1], join="outer")
 seconds = time.perf_counter() - t
 """
+CONCAT = """
+t = time.perf_counter()
+ad.concat([ad.read_h5ad(path) for path in sys.argv[1:]], join="outer")
+seconds = time.perf_counter() - t
+"""
 READ = """
 t = time.perf_counter()
 ad.read_zarr(sys.argv[1])
@@ -77,6 +82,28 @@ def read_zarr(bench):
                 figures.append(Figure(f"{compression}: {what}, {label}", seconds, "s", bound, local_s, "local zarr"))
     shutil.rmtree(local)
     return figures
+
+
+def in_memory(bench):
+    """all in memory: mount and read_zarr, beside anndata.concat of the files; seconds and peak memory"""
+    inputs = bench.inputs()
+    ours, peers = [], []
+
+    def mounted():
+        with bench.mounted(inputs, "--join", "outer") as (merged, ready_s, pid):
+            ran, seconds = bench.python(READ, merged)
+            ours.append(ran.peak_bytes / MIB + memory_of(pid, "VmHWM"))
+            return ready_s + seconds
+
+    def concatenated():
+        ran, seconds = bench.python(CONCAT, *inputs)
+        peers.append(ran.peak_bytes / MIB)
+        return seconds
+
+    mounted_s, concat_s = bench.median(mounted, concatenated)
+    # Of ours, that of both processes.
+    memory = Figure("peak memory", statistics.median(ours), "MiB", None, statistics.median(peers), "anndata.concat")
+    return [Figure("seconds", mounted_s, "s", None, concat_s, "anndata.concat"), memory]
 
 
 def reading(files) -> float:
@@ -254,6 +281,7 @@ ROWS = {
     "mount-outer": mount_outer,
     "mount-inner": mount_inner,
     "many": many,
+    "in-memory": in_memory,
     "read-zarr": read_zarr,
     "chunk-files": chunk_files,
     "random-rows": random_rows,
