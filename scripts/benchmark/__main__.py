@@ -8,10 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import geometry, rows, scale
+from . import geometry, merged_h5ad, rows, scale
 from .measure import Bench
 
-ROWS = rows.ROWS | scale.ROWS | geometry.ROWS
+USUAL = rows.ROWS | merged_h5ad.ROWS
+ROWS = USUAL | scale.ROWS | geometry.ROWS
 
 
 def arguments():
@@ -49,7 +50,7 @@ def main():
         for name, row in ROWS.items():
             print(f"{name:14} {row.__doc__.splitlines()[0]}")
         return 0
-    names = args.only or [*rows.ROWS, *(scale.ROWS if args.scale else ())]
+    names = args.only or [*USUAL, *(scale.ROWS if args.scale else ())]
     bench = Bench(args.work, args.cells, args.runs)
     report = {"machine": machine(), "cells": args.cells, "runs": args.runs, "rows": {}}
     failed = False
