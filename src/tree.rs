@@ -3,11 +3,13 @@
 //! Inputs are read into this tree and outputs are presented from it; the two never meet otherwise.
 //! Arrays in it are lazy.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use crate::array::{Array, SharedArray, SharedText};
-use crate::base::{DType, Dims};
+use crate::base::{DType, Dims, Fault, Kind, ReadError};
 
 /// An attribute's value.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,5 +186,66 @@ impl From<SharedArray> for Data {
 impl From<SharedText> for Data {
     fn from(text: SharedText) -> Self {
         Self::Text(text)
+    }
+}
+
+/// Why an element does not get to where the tree is written or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ElementError {
+    /// A source failed.
+    #[error("cannot read what goes to {element}: {source}")]
+    Read {
+        /// The element.
+        element: String,
+        /// What failed, and where.
+        source: ReadError,
+    },
+    /// An element that is known to be unreadable.
+    #[error("{element}: {why}")]
+    Unreadable {
+        /// The element.
+        element: String,
+        /// Why it cannot be read.
+        why: String,
+    },
+    /// An element that the format cannot hold.
+    #[error("{element}: {why}")]
+    Unrepresentable {
+        /// The element.
+        element: String,
+        /// What the format lacks, and what to do.
+        why: String,
+    },
+}
+
+impl ElementError {
+    /// A failed read of what goes to an element.
+    pub fn read(element: &str) -> impl FnOnce(ReadError) -> Self + '_ {
+        move |source| Self::Read { element: element.to_owned(), source }
+    }
+}
+
+impl Fault for ElementError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { source, .. } => source.kind(),
+            Self::Unreadable { .. } => Kind::Unsupported,
+            Self::Unrepresentable { .. } => Kind::Unrepresentable,
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Read { source, .. } => source.file(),
+            Self::Unreadable { .. } | Self::Unrepresentable { .. } => None,
+        }
+    }
+
+    fn element(&self) -> Option<&str> {
+        match self {
+            Self::Read { element, .. }
+            | Self::Unreadable { element, .. }
+            | Self::Unrepresentable { element, .. } => Some(element),
+        }
     }
 }

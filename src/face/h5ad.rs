@@ -20,7 +20,7 @@ use super::made::Made;
 use super::{Block, Entry, EntryId, EntryKind, Face, Listed, left};
 use crate::base::{Dims, ReadError};
 use crate::h5ad::{Bounds, Draft, Layout, LayoutError, PlacedNumbers};
-use crate::tree::Group;
+use crate::tree::{ElementError, Group};
 
 /// The only entry.
 const FILE: EntryId = EntryId(1);
@@ -89,11 +89,11 @@ impl H5adFace {
 fn read_error(error: LayoutError) -> ReadError {
     const CANNOT: &str = "the .h5ad file cannot be made";
     match error {
-        LayoutError::Read { source, .. } => source,
-        LayoutError::Unreadable { element, why }
-        | LayoutError::Unrepresentable { element, why } => {
-            ReadError::unsupported("", element, format!("{CANNOT}: {why}"))
-        }
+        LayoutError::Element(ElementError::Read { source, .. }) => source,
+        LayoutError::Element(
+            ElementError::Unreadable { element, why }
+            | ElementError::Unrepresentable { element, why },
+        ) => ReadError::unsupported("", element, format!("{CANNOT}: {why}")),
         LayoutError::Hdf5 { element, what } => {
             ReadError::io("", element, std::io::Error::other(format!("{CANNOT}: {what}")))
         }

@@ -20,7 +20,7 @@ use super::text::write_text;
 use super::types::{descriptor, extents, write_attrs};
 
 use crate::array::{SharedArray, SharedText};
-use crate::tree::{ArrayNode, Attr, Attrs, Data, Group as TreeGroup, Node};
+use crate::tree::{ArrayNode, Attr, Attrs, Data, ElementError, Group as TreeGroup, Node};
 
 /// Groups that readers of AnnData expect, even empty.
 const EXPECTED: [&str; 6] = ["layers", "obsm", "varm", "obsp", "varp", "uns"];
@@ -313,7 +313,7 @@ impl Builder {
                 .create(name)
                 .map_err(failed),
             Data::Unreadable(why) => {
-                Err(LayoutError::Unreadable { element: path.to_owned(), why: why.clone() })
+                Err(ElementError::Unreadable { element: path.to_owned(), why: why.clone() }.into())
             }
         }
     }

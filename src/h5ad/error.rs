@@ -1,34 +1,13 @@
 //! Why a tree has no layout.
 
-use crate::base::ReadError;
+use crate::tree::ElementError;
 
 /// Why a tree has no layout.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
-    /// A source failed.
-    #[error("cannot read what goes to {element}: {source}")]
-    Read {
-        /// The element.
-        element: String,
-        /// What failed, and where.
-        source: ReadError,
-    },
-    /// An element that is known to be unreadable.
-    #[error("{element}: {why}")]
-    Unreadable {
-        /// The element.
-        element: String,
-        /// Why it cannot be read.
-        why: String,
-    },
-    /// An element that HDF5 cannot hold.
-    #[error("{element}: {why}")]
-    Unrepresentable {
-        /// The element.
-        element: String,
-        /// What the format lacks, and what to do.
-        why: String,
-    },
+    /// An element cannot go there.
+    #[error(transparent)]
+    Element(#[from] ElementError),
     /// The HDF5 library refused, or made something that is not known here.
     #[error("{element}: {what}")]
     Hdf5 {
@@ -46,11 +25,6 @@ pub enum LayoutError {
 }
 
 impl LayoutError {
-    /// A failed read of what goes to an element.
-    pub(super) fn read(element: &str) -> impl FnOnce(ReadError) -> Self + '_ {
-        move |source| Self::Read { element: element.to_owned(), source }
-    }
-
     /// A refusal of the library at an element.
     pub(super) fn hdf5(element: &str) -> impl Fn(hdf5::Error) -> Self + '_ {
         move |error| Self::Hdf5 { element: element.to_owned(), what: error.to_string() }
@@ -58,10 +32,13 @@ impl LayoutError {
 
     /// A string that HDF5 cannot hold.
     pub(super) fn nul(element: &str) -> Self {
-        Self::Unrepresentable {
-            element: element.to_owned(),
-            why: "a string holds a NUL character, which HDF5 cannot store\n  hint: write a .zarr"
-                .into(),
-        }
+        let what = "a string holds a NUL character, which HDF5 cannot store";
+        Self::text(element, what)
+    }
+
+    /// Text that HDF5 cannot hold, and zarr can.
+    pub(super) fn text(element: &str, what: &str) -> Self {
+        let why = format!("{what}\n  hint: write a .zarr");
+        ElementError::Unrepresentable { element: element.to_owned(), why }.into()
     }
 }

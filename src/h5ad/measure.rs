@@ -8,6 +8,7 @@ use super::error::LayoutError;
 use super::heap::{Measured, PORTION_STRINGS, each_part, heap_bytes, strings_of};
 use crate::array::{SharedText, TextBuf};
 use crate::base::parallel::sequentially;
+use crate::tree::ElementError;
 
 /// How much may be in flight while text is measured.
 #[derive(Clone, Copy)]
@@ -84,16 +85,13 @@ fn measure_portion(
             return Err(LayoutError::Cancelled);
         }
         strings.clear();
-        source.read_range(part, strings).map_err(LayoutError::read(element))?;
+        source.read_range(part, strings).map_err(ElementError::read(element))?;
         if memchr::memchr(0, strings.joined().as_bytes()).is_some() {
             return Err(LayoutError::nul(element));
         }
         if strings.iter().any(|text| u32::try_from(text.len()).is_err()) {
-            return Err(LayoutError::Unrepresentable {
-                element: element.to_owned(),
-                why: "a string of 4 GiB or more, which HDF5 cannot store\n  hint: write a .zarr"
-                    .into(),
-            });
+            let what = "a string of 4 GiB or more, which HDF5 cannot store";
+            return Err(LayoutError::text(element, what));
         }
         lengths.extend(strings.iter().map(str::len));
         Ok(())

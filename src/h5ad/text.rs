@@ -9,6 +9,7 @@ use super::error::LayoutError;
 use super::raw;
 use crate::array::{TextBuf, TextSource};
 use crate::base::ReadError;
+use crate::tree::ElementError;
 
 /// Why strings could not be written.
 pub(super) enum TextError {
@@ -30,7 +31,7 @@ impl TextError {
     /// The same at an element.
     pub fn at(self, element: &str) -> LayoutError {
         match self {
-            Self::Read(source) => LayoutError::read(element)(source),
+            Self::Read(source) => ElementError::read(element)(source).into(),
             Self::Nul => LayoutError::nul(element),
             Self::Hdf5(error) => LayoutError::hdf5(element)(error),
         }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::is_full;
-use crate::base::{Fault, Kind, ReadError};
+use crate::base::{Fault, Kind};
 use crate::face::FaceError;
+use crate::tree::ElementError;
 
 /// Why a tree could not be written. Nothing is left behind in any of these cases, but for a complete
 /// output whose directory could not be synced.
@@ -77,30 +78,9 @@ pub enum MaterializeError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A source failed.
-    #[error("cannot read what goes to {element}: {source}")]
-    Read {
-        /// The element being written.
-        element: String,
-        /// What failed, and where.
-        source: ReadError,
-    },
-    /// An element that is known to be unreadable.
-    #[error("{element}: {why}")]
-    Unreadable {
-        /// The element.
-        element: String,
-        /// Why it cannot be read.
-        why: String,
-    },
-    /// An element that the output's format cannot hold.
-    #[error("{element}: {why}")]
-    Unrepresentable {
-        /// The element.
-        element: String,
-        /// What the format lacks, and what to do.
-        why: String,
-    },
+    /// An element cannot go to the output.
+    #[error(transparent)]
+    Element(#[from] ElementError),
     /// A tree that zarr cannot express.
     #[error(transparent)]
     Face(#[from] FaceError),
@@ -130,10 +110,6 @@ pub enum MaterializeError {
 }
 
 impl MaterializeError {
-    pub(super) fn read(element: &str) -> impl FnOnce(ReadError) -> Self + '_ {
-        move |source| Self::Read { element: element.to_owned(), source }
-    }
-
     /// Wraps a failed write; a full disk, quota or file size limit gets its own message.
     pub(super) fn write(path: &Path, element: &str, needed: u64, source: std::io::Error) -> Self {
         let (path, element) = (path.to_owned(), element.to_owned());
@@ -153,9 +129,7 @@ impl Fault for MaterializeError {
                 Kind::OutputRefused
             }
             Self::NoSpace { .. } | Self::DiskFull { .. } => Kind::NoSpace,
-            Self::Read { source, .. } => source.kind(),
-            Self::Unreadable { .. } => Kind::Unsupported,
-            Self::Unrepresentable { .. } => Kind::Unrepresentable,
+            Self::Element(error) => error.kind(),
             Self::Face(error) => error.kind(),
             Self::Write { .. } | Self::Hdf5 { .. } => Kind::OutputUnwritable,
             Self::Cancelled => Kind::Interrupted,
@@ -172,21 +146,15 @@ impl Fault for MaterializeError {
             | Self::DiskFull { path, .. }
             | Self::Write { path, .. }
             | Self::Hdf5 { path, .. } => Some(path),
-            Self::Read { source, .. } => source.file(),
-            Self::Unreadable { .. }
-            | Self::Unrepresentable { .. }
-            | Self::Face(_)
-            | Self::Cancelled => None,
+            Self::Element(error) => error.file(),
+            Self::Face(_) | Self::Cancelled => None,
         }
     }
 
     fn element(&self) -> Option<&str> {
         match self {
-            Self::DiskFull { element, .. }
-            | Self::Read { element, .. }
-            | Self::Unreadable { element, .. }
-            | Self::Unrepresentable { element, .. }
-            | Self::Hdf5 { element, .. } => Some(element),
+            Self::DiskFull { element, .. } | Self::Hdf5 { element, .. } => Some(element),
+            Self::Element(error) => error.element(),
             Self::Face(error) => error.element(),
             _ => None,
         }

@@ -17,7 +17,7 @@ use crate::base::Progress;
 use crate::face::FaceError;
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions, encode_index};
 use crate::face::{EntryId, EntryKind, Face};
-use crate::tree::Group;
+use crate::tree::{ElementError, Group};
 
 /// How chunks are compressed. For a level that there is not stands the nearest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl Store<'_> {
         file: &StoreFile,
         block: usize,
     ) -> Result<(), MaterializeError> {
-        let read_failed = || MaterializeError::read(&file.element);
+        let read_failed = || ElementError::read(&file.element);
         let entry = self.face.entry(file.id).map_err(read_failed())?;
         let Some(EntryKind::File { len_bytes }) = entry.map(|entry| entry.kind) else {
             return Ok(());
@@ -287,10 +287,9 @@ impl Store<'_> {
         if buffers.plain.len() < len {
             buffers.plain.resize(len, 0);
         }
-        self.face
-            .read_at(file.id, at, &mut buffers.plain[..len])
-            .map(|_| ())
-            .map_err(MaterializeError::read(&file.element))
+        let out = &mut buffers.plain[..len];
+        self.face.read_at(file.id, at, out).map_err(ElementError::read(&file.element))?;
+        Ok(())
     }
 
     /// Encodes the first `len` plain bytes.

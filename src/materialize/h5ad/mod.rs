@@ -173,13 +173,7 @@ impl Output {
 
     fn failed(&self, error: LayoutError) -> MaterializeError {
         match error {
-            LayoutError::Read { element, source } => MaterializeError::Read { element, source },
-            LayoutError::Unreadable { element, why } => {
-                MaterializeError::Unreadable { element, why }
-            }
-            LayoutError::Unrepresentable { element, why } => {
-                MaterializeError::Unrepresentable { element, why }
-            }
+            LayoutError::Element(error) => error.into(),
             LayoutError::File(source) => self.write_failed("/", source),
             LayoutError::Cancelled => MaterializeError::Cancelled,
             LayoutError::Hdf5 { element, what } => {

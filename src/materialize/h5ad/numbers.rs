@@ -12,6 +12,7 @@ use crate::materialize::codec::{Zlib, lzf, shuffle};
 use crate::materialize::pieces::{set_aside, write_at};
 use crate::materialize::schedule::{interleave, run};
 use crate::materialize::{Cancel, Limits, MaterializeError};
+use crate::tree::ElementError;
 
 /// How a numeric dataset is stored.
 #[derive(Debug, Clone)]
@@ -179,7 +180,7 @@ impl Writer<'_> {
     ) -> Result<(), MaterializeError> {
         let (references, heap) = (&mut buffers.references, &mut buffers.raw);
         text.encode(portion, self.limits.max_strings(), references, heap)
-            .map_err(MaterializeError::read(&text.element))?;
+            .map_err(ElementError::read(&text.element))?;
         write_at(self.file, references, text.references_of(portion).start)
             .and_then(|()| write_at(self.file, heap, text.heap_of(portion).start))
             .map_err(|error| (self.write_failed)(&text.element, error))?;
@@ -240,9 +241,7 @@ impl Writer<'_> {
         let element_bytes = task.source.dtype().size_bytes() as u64;
         let len = (block.region.num_elements() * element_bytes) as usize;
         let bytes = at_least(&mut buffers.raw, len);
-        task.source
-            .read_into(&block.region, bytes)
-            .map_err(MaterializeError::read(&task.element))?;
+        task.source.read_into(&block.region, bytes).map_err(ElementError::read(&task.element))?;
         write_at(self.file, bytes, offset + block.first_element * element_bytes)
             .map_err(|error| (self.write_failed)(&task.element, error))?;
         self.progress.advance(len as u64);
@@ -260,7 +259,7 @@ impl Writer<'_> {
         let start = block.region.start();
         let element_bytes = task.source.dtype().size_bytes();
         let len = block.region.num_elements() as usize * element_bytes;
-        let read_failed = || MaterializeError::read(&task.element);
+        let read_failed = || ElementError::read(&task.element);
         // The library keeps chunks at the edge in full size; what lies outside is zero.
         let full = chunks.shape.iter().product::<u64>() as usize * element_bytes;
         let bytes = at_least(&mut buffers.raw, full);
@@ -367,7 +366,7 @@ impl LayoutChoice<'_> {
             |buffers, ((element, array), slot)| {
                 let layout = self
                     .layout(array.as_ref(), encoding, buffers)
-                    .map_err(MaterializeError::read(element))?;
+                    .map_err(ElementError::read(element))?;
                 // Each slot belongs to one job.
                 let _ = slot.set(layout);
                 Ok(())
