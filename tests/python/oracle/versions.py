@@ -54,12 +54,18 @@ def older(rules: set[str]):
         frames = isinstance(out, pd.DataFrame) and arguments.get("axis", 0) in (0, "index")
         if frames and any(len(part) == 0 for part in parts) and any(map(len, parts)):
             for at, name in enumerate(out.columns):
+                lacks = [name not in part.columns for part in parts]
                 # What could hold no missing value counts without rows, too.
-                heard = [p for p in parts if len(p) or (name in p.columns and _is_whole(p[name].dtype))]
+                heard = [p for p, lack in zip(parts, lacks, strict=True) if len(p) or lack or _is_whole(p[name].dtype)]
                 if len(heard) == len(parts):
                     continue
                 with_rows = join(heard, *args, **arguments)
-                if name in with_rows.columns and with_rows[name].dtype != out.iloc[:, at].dtype:
+                if name not in with_rows.columns:
+                    continue
+                # Nothing is made to hold a missing value, so nothing is converted before all are joined.
+                if _is_whole(with_rows[name].dtype) and not any(lacks):
+                    continue
+                if with_rows[name].dtype != out.iloc[:, at].dtype:
                     rules.add("empty-counts")
                     out.isetitem(at, with_rows[name].array)
         return out
