@@ -23,7 +23,7 @@ HAS_STR = Version(pd.__version__).major >= 3
 
 RULES = {
     "dense-filled-wider": "a dense array that is filled has the type of its numbers with the fill value, not of float64 with both",
-    "empty-counts": "a column of an input without rows has no say in the type of the result",
+    "empty-counts": "a column of an input without values (no rows, or all missing) has no say in the type of the result",
     "text-types": "text is text: as `str`, `string` or objects",
 }
 
@@ -52,33 +52,70 @@ def older(rules: set[str]):
         parts = list(parts)
         out = join(parts, *args, **arguments)
         frames = isinstance(out, pd.DataFrame) and arguments.get("axis", 0) in (0, "index")
-        if frames and any(len(part) == 0 for part in parts) and any(map(len, parts)):
+        if frames and len(parts) > 1:
             for at, name in enumerate(out.columns):
-                lacks = [name not in part.columns for part in parts]
-                # What could hold no missing value counts without rows, too.
-                heard = [p for p, lack in zip(parts, lacks, strict=True) if len(p) or lack or _is_whole(p[name].dtype)]
-                if len(heard) == len(parts):
-                    continue
-                with_rows = join(heard, *args, **arguments)
-                if name not in with_rows.columns:
-                    continue
-                # Nothing is made to hold a missing value, so nothing is converted before all are joined.
-                if _is_whole(with_rows[name].dtype) and not any(lacks):
-                    continue
-                if with_rows[name].dtype != out.iloc[:, at].dtype:
+                column = _joined_as_before(parts, name, lambda them: join(them, *args, **arguments))
+                if column is not None and column.dtype != out.iloc[:, at].dtype:
                     rules.add("empty-counts")
-                    out.isetitem(at, with_rows[name].array)
+                    out.isetitem(at, column.array)
         return out
 
+    equal = merge.equal
+
+    def equal_text(a, b):
+        return equal(_text_as_objects(a), _text_as_objects(b))
+
     with (
+        mock.patch.object(merge, "equal", equal_text),
         mock.patch.object(Reindexer, "_apply_to_array_api", apply),
         mock.patch.object(pd, "concat", concat),
     ):
         yield
 
 
+def _joined_as_before(parts: list[pd.DataFrame], name, join) -> pd.Series | None:
+    """Column `name` of the frames' concatenation as pandas 2 makes it, if that may be another.
+
+    There a part without values (no rows, or all missing) has no say in the type, but where nothing is
+    converted before all are joined: nothing has to be made to hold missing values, or all parts are of
+    pandas' own types, and those behind the first of its type or whole.
+    """
+    holders = [part for part in parts if name in part.columns]
+    lacks = len(holders) < len(parts)
+    dtypes = [part[name].dtype for part in holders]
+    # What cannot hold a missing value always counts.
+    silent = {id(part) for part in holders if not _is_whole(part[name].dtype) and part[name].isna().all()}
+    alike = all(_is_own(dtype) and (dtype == dtypes[0] or dtype.kind in "biu") for dtype in dtypes)
+    if len(silent) in (0, len(holders)) or (alike and not lacks):
+        return None
+    dtype = join([part for part in parts if id(part) not in silent])[name].dtype
+    if _is_whole(dtype) and not lacks:
+        return None
+
+    def missing(part):
+        return pd.Series([None] * len(part), index=part.index, dtype=dtype)
+
+    return join([part.assign(**{name: missing(part)}) if id(part) in silent else part for part in parts])[name]
+
+
 def _is_whole(dtype) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "biu"
+
+
+def _is_own(dtype) -> bool:
+    """A type that is pandas' own in pandas 2, too."""
+    return not isinstance(dtype, np.dtype) and not _is_str(dtype)
+
+
+def _is_str(dtype) -> bool:
+    """pandas 3's own type of text, which is objects in pandas 2."""
+    return isinstance(dtype, pd.StringDtype) and dtype.na_value is not pd.NA
+
+
+def _text_as_objects(value):
+    if isinstance(value, pd.Series) and _is_str(value.dtype) or isinstance(value, np.ndarray) and value.dtype.kind == "T":
+        return value.astype(object)
+    return value
 
 
 def as_older_text(adata: ad.AnnData, rules: set[str], *, decided: bool) -> None:
