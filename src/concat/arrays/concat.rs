@@ -8,7 +8,7 @@ use crate::anndata::{Elem, Sparse, SparseFormat};
 use crate::base::DType;
 use crate::concat::planner::Planner;
 use crate::concat::sparse::{Axis, FormatChoice, PartSource, SparsePart, StackOptions, plan_stack};
-use crate::concat::told::{Notice, PlanError};
+use crate::concat::told::{Notice, PlanError, first_of};
 
 use super::records::stack_records;
 use super::share::{ArrayShare, Brought, Kind};
@@ -141,11 +141,7 @@ impl Planner<'_> {
         }
         let told = files.into_iter().map(|(brought, files)| {
             let dtype = brought.dtype.name();
-            let first = files.first().map_or("", String::as_str);
-            let files = match files.len() {
-                1 => first.to_owned(),
-                len => format!("{first} and {} more", len - 1),
-            };
+            let files = first_of(&files);
             match brought.own {
                 None => format!("{dtype} fills {files}, without it"),
                 // There are no sparse matrices of half precision.

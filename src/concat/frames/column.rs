@@ -1,7 +1,10 @@
 //! Columns one after another: the inputs' shares in the dtype that [`super::column_rule`] chose.
 
 use std::cell::OnceCell;
+use std::path::Path;
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use crate::anndata::{Categorical, Elem, NaValue, Nullable};
 use crate::array::{
@@ -14,7 +17,7 @@ use crate::concat::numpy::nan_bytes;
 use crate::concat::options::MissingText;
 use crate::concat::sparse::Origin;
 use crate::concat::texts::{PlannedText, TextPart, TextPlans, TextShare};
-use crate::concat::told::Notice;
+use crate::concat::told::{Notice, first_of};
 
 use super::categories::{Categories, CategoryType, Recoder};
 use super::column_rule::{Outcome, Unit, concat_rule};
@@ -30,6 +33,8 @@ pub(super) struct Share<'a> {
     pub len: u64,
     /// The columns that lie in one block with it, itself among them.
     pub block: &'a Block<'a>,
+    /// The file that it is of, if that is known.
+    pub file: Option<&'a Path>,
 }
 
 /// Columns of one input that pandas asks about missing values together.
@@ -118,14 +123,14 @@ pub(super) fn concat_column(
     Ok(column)
 }
 
-/// The notice of a column that becomes of another kind in some share.
+/// The notice of a column that becomes of another type in some share.
 fn conversion(
     shares: &[Share<'_>],
     outcome: &Outcome,
     becomes_categorical: bool,
     path: &str,
 ) -> Option<Notice> {
-    let mut from: Vec<String> = Vec::new();
+    let mut from: IndexMap<String, Vec<String>> = IndexMap::new();
     let mut is_converted = false;
     for (share, &blank) in shares.iter().zip(&outcome.blank) {
         let Some(column) = share.column.as_ref().filter(|_| !blank && share.len > 0) else {
@@ -136,21 +141,30 @@ fn conversion(
         } else {
             !column.own.is_akin(&outcome.ty)
         };
-        let kind = column.own.describe();
-        if !from.contains(&kind) {
-            from.push(kind);
-        }
+        from.entry(column.own.describe()).or_default().extend(name_of(share));
     }
+    let lacking: Vec<String> =
+        shares.iter().filter(|share| share.column.is_none()).filter_map(name_of).collect();
+    let kinds = from.iter().filter(|(_, files)| from.len() > 1 && !files.is_empty());
+    let because = kinds
+        .map(|(kind, files)| format!("{kind} in {}", first_of(files)))
+        .chain((!lacking.is_empty()).then(|| format!("none in {}", first_of(&lacking))))
+        .collect();
     is_converted.then(|| Notice::ColumnsConverted {
         elements: vec![path.to_owned()],
-        from,
+        from: from.into_keys().collect(),
         to: if becomes_categorical {
             "categories of strings".to_owned()
         } else {
             outcome.ty.describe()
         },
         missing: shares.iter().any(|share| share.column.is_none()),
+        because,
     })
+}
+
+fn name_of(share: &Share<'_>) -> Option<String> {
+    share.file.map(|file| file.display().to_string())
 }
 
 /// Which shares of an `object` column count as missing, if all its values are booleans and there are

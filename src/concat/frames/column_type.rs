@@ -91,12 +91,12 @@ impl ColumnType {
         }
     }
 
-    /// Whether a person takes both for the same kind of thing, of whatever size.
+    /// Whether a person takes both for the same kind of thing. Integers are, of whatever size: their
+    /// values are the same. Floats of another size take other space, and print other digits.
     pub fn is_akin(&self, other: &Self) -> bool {
-        let is_integer = |dtype: &DType| dtype.is_integer();
         match (self, other) {
             (Self::Number(a), Self::Number(b)) | (Self::Masked(a), Self::Masked(b)) => {
-                a.kind() == b.kind() || (is_integer(a) && is_integer(b))
+                a == b || (a.is_integer() && b.is_integer())
             }
             (Self::Object | Self::Str, Self::Object | Self::Str) => true,
             (Self::Category(a), Self::Category(b)) => a.ordered == b.ordered,

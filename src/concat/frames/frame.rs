@@ -131,7 +131,8 @@ impl<'a> TypedFrame<'a> {
                 ..origin.clone()
             }),
         });
-        Share { column, len: self.len, block }
+        let file = self.origin.map(|origin| &**origin.file);
+        Share { column, len: self.len, block, file }
     }
 
     /// The block of each of the result's columns. Numbers of one dtype share a block, but where the

@@ -11,3 +11,4 @@ mod sentence;
 pub use error::PlanError;
 pub use notice::{CostsMost, NamesOfAKind, Notice};
 pub use report::{AxisReport, ElementReport, InputJoin, NoticeReport, ReadReport, Report};
+pub use sentence::first_of;

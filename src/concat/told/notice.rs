@@ -187,7 +187,7 @@ pub enum Notice {
         /// Bytes of all inputs.
         input_bytes: u64,
     },
-    /// Columns get a type of another kind.
+    /// Columns get another type; integers of another size are not told.
     ColumnsConverted {
         /// Paths of the columns.
         elements: Vec<String>,
@@ -197,6 +197,8 @@ pub enum Notice {
         to: String,
         /// Whether some input lacks them.
         missing: bool,
+        /// In which files they are what, where they are not the same in all.
+        because: Vec<String>,
     },
     /// Pairwise elements are not kept.
     PairwiseNotKept {

@@ -173,10 +173,14 @@ impl fmt::Display for Notice {
                 *len_bytes as f64 / 1e6,
                 *input_bytes as f64 / 1e6
             ),
-            Self::ColumnsConverted { elements, from, to, missing } => {
+            Self::ColumnsConverted { elements, from, to, missing, because } => {
                 let why = if *missing { ", because some inputs lack them" } else { "" };
                 let from = from.join(" with ");
-                write!(f, "columns of {from} become {to}{why}: {}", FirstFew(elements))
+                write!(f, "columns of {from} become {to}{why}: {}", FirstFew(elements))?;
+                match because.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, " ({})", because.join(", ")),
+                }
             }
             Self::TooManyCategories { element, most_bytes } => write!(
                 f,
@@ -275,6 +279,15 @@ impl fmt::Display for CostsMost {
 
 /// The first few of many.
 pub struct FirstFew<'a>(pub &'a [String]);
+
+/// The first of these, and how many more there are.
+pub fn first_of(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
 
 impl fmt::Display for FirstFew<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -97,9 +97,9 @@ def _plain_text(adata: ad.AnnData) -> ad.AnnData:
 
 
 def _as_text(frame: pd.DataFrame) -> None:
-    """Makes text of zarr what text of an h5ad is to pandas 3: of the type `str`."""
+    """Makes text of zarr what text of an h5ad is to pandas 3: of the type `str`, if there is some."""
     for at, dtype in enumerate(frame.dtypes):
-        if dtype == object and all(isinstance(v, str) for v in frame.iloc[:, at]):
+        if dtype == object and len(frame) and all(isinstance(v, str) for v in frame.iloc[:, at]):
             frame.isetitem(at, frame.iloc[:, at].astype("str"))
 
 

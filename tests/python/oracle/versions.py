@@ -16,6 +16,7 @@ import pandas as pd
 from anndata._core import merge
 from anndata._core.merge import Reindexer
 from packaging.version import Version
+from pandas.core.dtypes.cast import find_common_type
 
 IS_NEXT = Version(ad.__version__) >= Version("0.13.dev0")
 # pandas 3 has a type of its own for text, `str`.
@@ -41,6 +42,10 @@ def older(rules: set[str]):
         if not isinstance(el, np.ndarray) or el.shape[axis] == 0:
             return new
         fill_value = merge.default_fill_value([el]) if fill_value is None else fill_value
+        wide = np.min_scalar_type(fill_value)
+        if el.dtype.kind == "f" and wide.kind == "f" and wide > el.dtype:
+            # pandas 3 makes infinity of what is too large.
+            el = el.astype(wide)
         old = pd.api.extensions.take(el, self.idx, axis=axis, allow_fill=True, fill_value=fill_value)
         if old.dtype != new.dtype:
             rules.add("dense-filled-wider")
@@ -88,9 +93,10 @@ def _joined_as_before(parts: list[pd.DataFrame], name, join) -> pd.Series | None
     alike = all(_is_own(dtype) and (dtype == dtypes[0] or dtype.kind in "biu") for dtype in dtypes)
     if len(silent) in (0, len(holders)) or (alike and not lacks):
         return None
-    dtype = join([part for part in parts if id(part) not in silent])[name].dtype
-    if _is_whole(dtype) and not lacks:
+    heard = [part for part in parts if id(part) not in silent]
+    if not lacks and _is_whole(find_common_type([part[name].dtype for part in heard])):
         return None
+    dtype = join(heard)[name].dtype
 
     def missing(part):
         return pd.Series([None] * len(part), index=part.index, dtype=dtype)
@@ -113,9 +119,7 @@ def _is_str(dtype) -> bool:
 
 
 def _text_as_objects(value):
-    if isinstance(value, pd.Series) and _is_str(value.dtype) or isinstance(value, np.ndarray) and value.dtype.kind == "T":
-        return value.astype(object)
-    return value
+    return value.astype(object) if isinstance(value, np.ndarray) and value.dtype.kind == "T" else value
 
 
 def as_older_text(adata: ad.AnnData, rules: set[str], *, decided: bool) -> None:

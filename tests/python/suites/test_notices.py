@@ -54,7 +54,9 @@ def test_what_is_dropped_or_converted_is_told(tmp_path):
     first.write_h5ad(paths[0]), second.write_h5ad(paths[1])
 
     def converted(elements, kind, to, missing):
-        return {"notice": "columns-converted", "elements": elements, "from": [kind], "to": to, "missing": missing}
+        because = [f"none in {paths[1]}"] if missing else []
+        told = {"notice": "columns-converted", "elements": elements, "from": [kind], "to": to}
+        return {**told, "missing": missing, "because": because}
 
     ordered = converted(["/obs/o"], "ordered categories of strings", "strings", False)
     dropped = ["/layers/counts", "/obsm/X_umap", "/obs/n", "/obs/m", "/obs/flag"]
@@ -170,6 +172,22 @@ def test_what_merged_elements_become_where_names_lack_is_told(tmp_path):
     # Where no name is lacking, or lacking names are not introduced, nothing changes.
     assert of_kind(notices(paths, "--merge", "first"), "merged-with-gaps") == []
     assert of_kind(notices(paths[:1], "--join", "outer", "--merge", "first"), "merged-with-gaps") == []
+
+
+def test_who_makes_a_column_wider_is_told(tmp_path):
+    paths = []
+    for name, dtype in (("a", "f4"), ("b", "f8"), ("c", "f4")):
+        adata = ad.AnnData(obs=pd.DataFrame({"score": np.ones(2, dtype), "n": np.ones(2, "i4" if dtype == "f4" else "i8")}, index=["x", "y"]))
+        paths.append(tmp_path / f"{name}.h5ad")
+        adata.write_h5ad(paths[-1])
+    (told,) = of_kind(notices(paths), "columns-converted")
+    assert (told["elements"], told["from"], told["to"]) == (["/obs/score"], ["float32", "float64"], "float64")
+    assert told["because"] == [f"float32 in {paths[0]} and 1 more", f"float64 in {paths[1]}"]
+    said = anncat.run("inspect", *paths).stdout
+    assert f"columns of float32 with float64 become float64: /obs/score (float32 in {paths[0]} and 1 more, float64 in {paths[1]})" in said
+    # Integers of other sizes are the same numbers.
+    assert "/obs/n" not in told["elements"]
+    assert of_kind(notices([paths[0], paths[2]]), "columns-converted") == []
 
 
 def test_who_costs_an_inner_join_most_is_named(tmp_path):
