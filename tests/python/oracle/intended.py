@@ -500,11 +500,11 @@ def _bools_among_floats(frame: pd.DataFrame, parts: list[pd.DataFrame], rules: s
         if frame[name].dtype != object or not len(frame) or not all(name in part.columns for part in parts):
             continue
         columns = [part[name] for part in parts]
-        if not all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "bf" for c in columns):
+        if not all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "bfiu" for c in columns):
             continue
         floats = [c for c in columns if c.dtype.kind == "f"]
         nothing = [c for c in floats if c.isna().all()]
-        if not floats or len(floats) == len(columns) or 0 < len(nothing) < len(floats):
+        if not floats or not any(c.dtype.kind == "b" for c in columns) or 0 < len(nothing) < len(floats):
             continue
         rules.add("bools-floats")
         frame[name] = frame[name].astype(np.float64)

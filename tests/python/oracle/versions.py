@@ -60,7 +60,8 @@ def older(rules: set[str]):
         if frames and len(parts) > 1:
             for at, name in enumerate(out.columns):
                 column = _joined_as_before(parts, name, lambda them: join(them, *args, **arguments))
-                if column is not None and column.dtype != out.iloc[:, at].dtype:
+                # Of equal categoricals, the order may be that of another part.
+                if column is not None and repr(column.dtype) != repr(out.iloc[:, at].dtype):
                     rules.add("empty-counts")
                     out.isetitem(at, column.array)
         return out
