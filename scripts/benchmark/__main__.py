@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import geometry, merged_h5ad, rows, scale
-from .measure import Bench
+from . import geometry, merged_h5ad, python_package, rows, scale
+from .measure import Absent, Bench, Skipped
 
-USUAL = rows.ROWS | merged_h5ad.ROWS
+USUAL = rows.ROWS | merged_h5ad.ROWS | python_package.ROWS
 ROWS = USUAL | scale.ROWS | geometry.ROWS
 
 
@@ -58,6 +58,8 @@ def main():
         print(f"-- {name}: {ROWS[name].__doc__.splitlines()[0]}", file=sys.stderr, flush=True)
         try:
             figures = ROWS[name](bench)
+        except Skipped as skipped:
+            figures = [Absent("all of it", str(skipped))]
         except Exception as error:  # noqa: BLE001 (one row that fails must not cost the others)
             failed = True
             report["rows"][name] = {"error": f"{type(error).__name__}: {error}"}

@@ -64,6 +64,24 @@ class Figure:
         return text
 
 
+class Skipped(Exception):
+    """What a row would measure is not installed; says what is missing."""
+
+
+@dataclass
+class Absent:
+    """A figure that could not be measured, and why."""
+
+    label: str
+    reason: str
+
+    def as_dict(self):
+        return {"label": self.label, "skipped": self.reason}
+
+    def line(self):
+        return f"   {self.label:44} skipped: {self.reason}"
+
+
 @dataclass
 class Ran:
     """What a command took."""
