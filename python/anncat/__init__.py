@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import _native
 from ._errors import Error, Notice
-from ._merged import Merged, concat, open
+from ._merged import Merged, concat, open, open_plan
 from ._rows import RowDataset
 
 if _TYPE_CHECKING:
@@ -23,7 +23,7 @@ if _TYPE_CHECKING:
 
 __version__: str = _native.__version__
 
-__all__ = ["Error", "Merged", "Notice", "RowDataset", "__version__", "concat", "concat_on_disk", "open"]
+__all__ = ["Error", "Merged", "Notice", "RowDataset", "__version__", "concat", "concat_on_disk", "open", "open_plan"]
 
 
 def __getattr__(name: str) -> object:

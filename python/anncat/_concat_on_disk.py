@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import anndata as ad
 from anndata._core.merge import _resolve_axis, resolve_merge_strategy
 
+from . import _zarr_files
 from ._errors import Notice
 from ._functions import merged_elements, opened
 from ._merged import open as open_merged
+from ._options import path_of, split_place
 
 if TYPE_CHECKING:
     import h5py
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     Source: TypeAlias = PathLike[str] | str | h5py.Group | zarr.Group | Store
 
 StrategiesLiteral = Literal["same", "unique", "first", "only"]
-
 
 
 def concat_on_disk(
@@ -52,7 +53,8 @@ def concat_on_disk(
     Parameters
     ----------
     in_files
-        Paths of ``.h5ad`` files and ``.zarr`` directories, or open groups and stores; a mapping gives their keys.
+        Paths of ``.h5ad`` files and ``.zarr`` directories (``PATH::GROUP`` is a group in one), or open groups and
+        stores; a mapping gives their keys.
     out_file
         A path, which is replaced (a file if it ends in ``.h5ad``, else a zarr directory), or an open group or store.
     max_loaded_elems
@@ -62,7 +64,10 @@ def concat_on_disk(
     """
     if len(in_files) == 0:
         raise ValueError("No objects to concatenate.")
-    functions = {"merge": merge if callable(merge) else None, "uns_merge": uns_merge if callable(uns_merge) else None}
+    by_function = {
+        "merge": merge if callable(merge) else None,
+        "uns_merge": uns_merge if callable(uns_merge) else None,
+    }
     for strategy in (merge, uns_merge):
         resolve_merge_strategy(strategy)  # raises what anndata raises
 
@@ -77,7 +82,7 @@ def concat_on_disk(
         keys, sources = list(in_files.keys()), list(in_files.values())
     else:
         sources = list(in_files)
-    if len(sources) == 1 and isinstance(sources[0], str | PathLike) and is_path:
+    if len(sources) == 1 and isinstance(sources[0], str | PathLike) and is_path and not split_place(str(sources[0]))[1]:
         only = Path(sources[0])
         (shutil.copytree if only.is_dir() else shutil.copy2)(only, out_file)
         return
@@ -97,53 +102,34 @@ def concat_on_disk(
             uns_merge=None if callable(uns_merge) else uns_merge, label=label, keys=keys,
             index_unique=index_unique, fill_value=fill_value, pairwise=pairwise,
         )  # fmt: skip
-        elements = merged_elements(paths, axis=axis, join=join, **functions) if any(functions.values()) else {}
+        elements = {}
+        if any(by_function.values()):
+            elements = merged_elements(
+                paths, axis=axis, join=join, merge=by_function["merge"], uns_merge=by_function["uns_merge"]
+            )
         if is_path:
             _to_path(merged, Path(out_file), elements, max_loaded_elems)
         else:
-            _to_group(merged, _as_group(out_file), elements, max_loaded_elems, work)
+            _to_group(merged, _zarr_files.as_new_group(out_file), elements, max_loaded_elems, work)
 
 
 def local(source: Any, place: Path) -> str:
     """The path of an input; what is in no directory of its own is copied to `place`."""
     import h5py
-    import zarr
-    from zarr.storage import LocalStore
 
     if isinstance(source, str | PathLike):
         return os.fspath(source)
     if isinstance(source, h5py.Group):
-        source.file.flush()
-        if source.name == "/" and source.file.driver != "core" and os.path.exists(source.file.filename):
-            return source.file.filename
+        if source.file.driver != "core" and os.path.exists(source.file.filename):
+            return path_of(source)
         with h5py.File(place, "w") as file:
             _copy_h5(source, file)
         return str(place)
-    store, prefix = (source.store, source.path) if isinstance(source, zarr.Group) else (source, "")
-    if isinstance(store, LocalStore):
-        return os.path.join(store.root, prefix)
-    group = zarr.open_group(source, mode="r") if not isinstance(source, zarr.Group) else source
-    target = zarr.storage.LocalStore(place)
-    _copy_keys(group.store, group.path, target, "")
+    directory = _zarr_files.directory_of(source)
+    if directory is not None:
+        return directory
+    _zarr_files.to_directory(source, place)
     return str(place)
-
-
-def _as_group(target: Any) -> Any:
-    """An output as a group; a store becomes an empty one."""
-    import zarr
-
-    if not hasattr(target, "attrs"):
-        from anndata._io.zarr import open_write_group
-
-        return open_write_group(target, mode="w")
-    return target if not isinstance(target, zarr.Array) else None
-
-
-def _zarr_options() -> dict[str, Any]:
-    """How anndata is set to write zarr."""
-    zarr_format = ad.settings.zarr_write_format
-    shard = zarr_format == 3 and getattr(ad.settings, "auto_shard_zarr_v3", False)
-    return {"zarr_format": zarr_format, "shard_size": "1MiB" if shard else None}
 
 
 def _write(merged: Any, place: Path, elements: dict[str, Any], max_loaded_elems: int, options: dict[str, Any]) -> None:
@@ -151,14 +137,13 @@ def _write(merged: Any, place: Path, elements: dict[str, Any], max_loaded_elems:
     if not elements:
         return
     import h5py
-    import zarr
 
     if place.suffix == ".h5ad":
         with h5py.File(place, "r+") as file:
             _put(file, elements)
     else:
-        _put(zarr.open_group(place, mode="r+", use_consolidated=False), elements)
-        zarr.consolidate_metadata(zarr.storage.LocalStore(place))
+        _put(_zarr_files.edit_directory(place), elements)
+        _zarr_files.consolidate(place)
 
 
 def _put(group: Any, elements: dict[str, Any]) -> None:
@@ -168,7 +153,7 @@ def _put(group: Any, elements: dict[str, Any]) -> None:
 
 def _to_path(merged: Any, out: Path, elements: dict[str, Any], max_loaded_elems: int) -> None:
     is_h5ad = out.suffix == ".h5ad"
-    options = {} if is_h5ad else _zarr_options()
+    options = {} if is_h5ad else _zarr_files.settings()
     if not elements and out.suffix in (".h5ad", ".zarr"):
         _write(merged, out, {}, max_loaded_elems, {**options, "overwrite": True})
         return
@@ -183,7 +168,6 @@ def _to_path(merged: Any, out: Path, elements: dict[str, Any], max_loaded_elems:
 
 def _to_group(merged: Any, group: Any, elements: dict[str, Any], max_loaded_elems: int, work: Path) -> None:
     import h5py
-    import zarr
 
     if isinstance(group, h5py.Group):
         staged = work / "out.h5ad"
@@ -192,13 +176,11 @@ def _to_group(merged: Any, group: Any, elements: dict[str, Any], max_loaded_elem
             _copy_h5(file, group)
         return
     staged = work / "out.zarr"
-    options = {**_zarr_options(), "zarr_format": group.metadata.zarr_format}
-    if group.metadata.zarr_format == 2:
+    options = {**_zarr_files.settings(), "zarr_format": _zarr_files.format_of(group)}
+    if options["zarr_format"] == 2:
         options["shard_size"] = None
     _write(merged, staged, elements, max_loaded_elems, options)
-    source = zarr.open_group(staged, mode="r", use_consolidated=False)
-    _copy_keys(source.store, "", group.store, group.path, root=False)
-    group.attrs.update(dict(source.attrs))
+    _zarr_files.into_group(staged, group)
 
 
 def _copy_h5(source: Any, target: Any) -> None:
@@ -206,26 +188,3 @@ def _copy_h5(source: Any, target: Any) -> None:
         source.copy(source[key], target, name=key)
     for key, value in source.attrs.items():
         target.attrs[key] = value
-
-
-def _copy_keys(source: Any, prefix: str, target: Any, to: str, *, root: bool = True) -> None:
-    """Copies all keys below a path of one store to a path of another; without the group's own metadata if not `root`."""
-    from zarr.core.buffer import default_buffer_prototype
-    from zarr.core.sync import sync
-
-    from ._store import is_metadata
-
-    async def copy() -> None:
-        begin = f"{prefix}/" if prefix else ""
-        keys = [key async for key in source.list_prefix(begin)]
-        for key in keys:
-            name = key[len(begin) :]
-            if not root and "/" not in name and is_metadata(name):
-                continue
-            value = await source.get(key, default_buffer_prototype())
-            if value is not None:
-                await target.set(f"{to}/{name}" if to else name, value)
-
-    if not getattr(target, "_is_open", True):
-        sync(target._open())
-    sync(copy())

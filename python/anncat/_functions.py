@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from anndata._core.merge import _resolve_axis, gen_reindexer, merge_dataframes, merge_indices
 from anndata.io import read_elem
+
+from ._options import Patterns, split_place
 
 Function = Callable[..., Any]
 
@@ -21,22 +24,52 @@ def opened(source: Any) -> Iterator[Any]:
     import h5py
     import zarr
 
-    if h5py.is_hdf5(source):
-        with h5py.File(source, "r") as file:
-            yield file
+    path, group = split_place(str(source))
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            yield file if group is None else file[group]
     else:
-        yield zarr.open_group(str(source), mode="r")
+        yield zarr.open_group(path, path=group, mode="r")
+
+
+@contextlib.contextmanager
+def selected(source: Any, drop: Patterns | None, keep: Patterns | None, follow_external: bool) -> Iterator[Any]:
+    """An input as a group that never had the elements that are left out."""
+    if not drop and not keep:
+        with opened(source) as group:
+            yield group
+        return
+    import zarr
+
+    from ._errors import Notice
+    from ._merged import open as open_merged
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Notice)
+        alone = open_merged(
+            [source], merge="first", uns_merge="first", pairwise=True, missing_text="nullable", drop=drop, keep=keep,
+            follow_external=follow_external,
+        )  # fmt: skip
+        yield zarr.open_group(alone.store(), mode="r")
 
 
 def merged_elements(
-    sources: Sequence[Any], *, axis: Any, join: str, merge: Function | None, uns_merge: Function | None
+    sources: Sequence[Any],
+    *,
+    axis: Any,
+    join: str,
+    merge: Function | None,
+    uns_merge: Function | None,
+    drop: Patterns | None = None,
+    keep: Patterns | None = None,
+    follow_external: bool = False,
 ) -> dict[str, Any]:
     """What the functions make of the inputs: elements of the result by path (``var``, ``varm/loadings``, ``uns``)."""
     axis_number, _ = _resolve_axis(axis)
     _, other = _resolve_axis(1 - axis_number)
     out: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        groups = [stack.enter_context(opened(source)) for source in sources]
+        groups = [stack.enter_context(selected(source, drop, keep, follow_external)) for source in sources]
         if merge is not None:
             frames = [read_elem(group[other]) for group in groups]
             names = merge_indices([frame.index for frame in frames], join=join)

@@ -32,7 +32,7 @@ def _read(merged: Merged, path: str) -> Any:
     if merged._default_store is None:
         merged._default_store = merged.store()
     root = zarr.open_group(merged._default_store, mode="r")
-    plain_text = all(row["file"].endswith((".h5ad", ".h5")) for row in merged.report()["joined"]["inputs"])
+    plain_text = all(row["file"].endswith((".h5ad", ".h5")) for row in merged._known()["joined"]["inputs"])
 
     def callback(func: Any, name: str, element: Any, iospec: Any) -> Any:
         name = name.strip("/")
@@ -54,10 +54,10 @@ def assemble(parts: tuple[Any, ...]) -> Any:
     encoding, shape, *arrays = parts
     if encoding == "array":
         return arrays[0].reshape(shape)
-    from anndata import settings
+    import anndata
     from scipy import sparse
 
-    kind = "array" if settings.use_sparse_array_on_read else "matrix"
+    kind = "array" if getattr(getattr(anndata, "settings", None), "use_sparse_array_on_read", False) else "matrix"
     data, indices, indptr = arrays
     matrix = getattr(sparse, f"{encoding[:3]}_{kind}")(shape, dtype=data.dtype)
     # Put in, as anndata does: the constructor would look at, and may convert, every index.

@@ -7,12 +7,15 @@ import html
 import json
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from . import _native
 from ._errors import Notice, in_python
-from ._options import DEFAULT_MEMORY, Axis, Inputs, Join, Path, Strategy, bytes_of, engine_options, inputs_of, path_of
+from ._options import (
+    DEFAULT_MEMORY, Axis, Inputs, Join, MissingText, Path, Patterns, SparseFormat, Strategy, bytes_of, engine_options,
+    inputs_of, path_of,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _SHOWN = 8
+# Bytes of memory for caches and conversions, and whether files may be read that were not named.
+Limits: TypeAlias = tuple[int, bool]
 
 
 def open(
@@ -35,7 +40,11 @@ def open(
     index_unique: str | None = None,
     fill_value: float | None = None,
     pairwise: bool = False,
-    sparse_format: Literal["csr", "csc"] | None = None,
+    sparse_format: SparseFormat | None = None,
+    missing_text: MissingText | None = None,
+    drop: Patterns | None = None,
+    keep: Patterns | None = None,
+    follow_external: bool = False,
     memory: int | str = DEFAULT_MEMORY,
 ) -> Merged:
     """Opens AnnData files as one. Reads their headers, names and categories, and no matrix.
@@ -44,10 +53,22 @@ def open(
     ----------
     adatas
         Paths of ``.h5ad`` files and ``.zarr`` directories: a mapping of keys to paths, a sequence, or one path.
+        ``PATH::GROUP`` is the AnnData in a group (``x.h5mu::mod/rna``); an open group of h5py or zarr-python means the
+        same.
     axis, join, merge, uns_merge, label, keys, index_unique, fill_value, pairwise
         As in `anndata.concat`. A merge strategy is a name here, not a function.
     sparse_format
         Format of sparse results; by default the inputs' own where they agree, else ``"csr"``.
+    missing_text
+        What text becomes of which some is missing: ``"categorical"`` or ``"nullable"`` strings. By default categorical,
+        unless the values are too many to be in memory.
+    drop, keep
+        Elements of each input that are left out, or that alone are kept, before anything of them is read: paths in
+        which ``*`` stands for any part of a name (``"obs/batch*"``, ``"obsm/X_umap"``, ``"uns"``). The names of both
+        axes always stay.
+    follow_external
+        Read files that links out of a ``.zarr``, or external parts of an ``.h5ad``, lead to. They become part of the
+        input: a change of one is an error.
     memory
         Bytes that caches and conversions may take, as a number or as text (``"2G"``).
 
@@ -64,13 +85,43 @@ def open(
     names, sources = inputs_of(adatas, keys)
     options = engine_options(
         axis=axis, join=join, merge=merge, uns_merge=uns_merge, label=label, index_unique=index_unique,
-        fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format,
+        fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format, missing_text=missing_text, drop=drop,
+        keep=keep,
     )  # fmt: skip
     inputs = [(name, path_of(source)) for name, source in zip(names, sources, strict=True)]
-    memory_bytes = bytes_of(memory)
-    merged = Merged(_native.Merged.open(inputs, options, memory_bytes), memory_bytes)
-    for notice in merged.notices:
-        warnings.warn(notice, stacklevel=2)
+    limits = (bytes_of(memory), bool(follow_external))
+    merged = Merged(_native.Merged.open(inputs, options, *limits), limits)
+    merged._warn()
+    return merged
+
+
+def open_plan(
+    path: Path,
+    *,
+    relocate: Mapping[Path, Path] | None = None,
+    follow_external: bool = False,
+    memory: int | str = DEFAULT_MEMORY,
+) -> Merged:
+    """Opens a plan that ``anncat inspect --save`` or `Merged.plan` wrote: the same inputs, the same options.
+
+    Parameters
+    ----------
+    path
+        The plan's file. Inputs are looked for from its directory.
+    relocate
+        Directories that inputs lay in, and where they are now.
+    follow_external, memory
+        As in `open`.
+
+    Raises
+    ------
+    Error
+        An input is not what it was when the plan was written, or the file is no plan.
+    """
+    moved = [(os.path.abspath(old), os.path.abspath(new)) for old, new in (relocate or {}).items()]
+    limits = (bytes_of(memory), bool(follow_external))
+    merged = Merged(_native.Merged.from_plan_file(os.fspath(path), moved, *limits), limits)
+    merged._warn()
     return merged
 
 
@@ -86,7 +137,11 @@ def concat(
     index_unique: str | None = None,
     fill_value: float | None = None,
     pairwise: bool = False,
-    sparse_format: Literal["csr", "csc"] | None = None,
+    sparse_format: SparseFormat | None = None,
+    missing_text: MissingText | None = None,
+    drop: Patterns | None = None,
+    keep: Patterns | None = None,
+    follow_external: bool = False,
     memory: int | str = DEFAULT_MEMORY,
 ) -> AnnData:
     """`anndata.concat` of files: the same result, read by all cores straight into its place.
@@ -102,14 +157,18 @@ def concat(
     merged = open(
         adatas, axis=axis, join=join, merge=None if callable(merge) else merge,
         uns_merge=None if callable(uns_merge) else uns_merge, label=label, keys=keys, index_unique=index_unique,
-        fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format, memory=memory,
+        fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format, missing_text=missing_text, drop=drop,
+        keep=keep, follow_external=follow_external, memory=memory,
     )  # fmt: skip
     adata = merged.to_memory()
     if any(functions.values()):
         from ._functions import merged_elements
 
         _, sources = inputs_of(adatas, keys)
-        for path, value in merged_elements(sources, axis=axis, join=join, **functions).items():
+        made = merged_elements(
+            sources, axis=axis, join=join, drop=drop, keep=keep, follow_external=follow_external, **functions
+        )
+        for path, value in made.items():
             name, _, key = path.partition("/")
             if key:
                 getattr(adata, name)[key] = value
@@ -124,15 +183,16 @@ class Merged:
     Pickles as its plan: whoever unpickles it opens the inputs again, and fails if one has changed.
     """
 
-    def __init__(self, native: _native.Merged, memory_bytes: int) -> None:
+    def __init__(self, native: _native.Merged, limits: Limits) -> None:
         self._native = native
-        self._memory_bytes = memory_bytes
-        self._report: dict[str, Any] | None = None
+        self._limits = limits
+        self._headers: dict[str, Any] | None = None
+        self._num_told = 0
         self._frames: dict[str, pd.DataFrame] = {}
         self._default_store: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._native.plan(), self._memory_bytes)
+        return _reopened, (self._native.plan(), self._limits)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -154,18 +214,34 @@ class Merged:
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What is dropped, converted or replaced."""
-        out = []
-        for told in self.report()["notices"]:
-            details = {k: v for k, v in told.items() if k not in ("notice", "message")}
-            out.append(Notice(in_python(told["message"]), told["notice"], details))
-        return tuple(out)
+        """What is dropped, converted or replaced.
+
+        Whether names are unique takes reading all of them. Up to 20,000 are looked at by `open`, more when this is
+        asked for, when `report` is, and at the end of `to_memory` and `write`.
+        """
+        return tuple(map(_notice, json.loads(self._native.notices(True))))
+
+    @property
+    def dropped(self) -> dict[str, list[str]]:
+        """The names that an inner join drops, by the element whose names they are (``/var``, ``/raw/var``)."""
+        return dict(self._native.dropped())
 
     def report(self) -> dict[str, Any]:
         """What `anncat inspect --json` says: shape, elements, how the other axis is joined, what is read first, notices."""
-        if self._report is None:
-            self._report = json.loads(self._native.report())
-        return json.loads(json.dumps(self._report))
+        return {**json.loads(self._native.report()), "notices": json.loads(self._native.notices(True))}
+
+    def _known(self) -> dict[str, Any]:
+        """The report, as far as headers tell; not to be changed."""
+        if self._headers is None:
+            self._headers = json.loads(self._native.report())
+        return self._headers
+
+    def _warn(self, *, all: bool = False, stacklevel: int = 3) -> None:
+        """Warns of what is known by now, or of all, and was not warned of before."""
+        told = json.loads(self._native.notices(all))
+        for notice in told[self._num_told :]:
+            warnings.warn(_notice(notice), stacklevel=stacklevel)
+        self._num_told = len(told)
 
     def plan(self) -> str:
         """The plan as JSON: inputs with their identities, and options."""
@@ -181,7 +257,9 @@ class Merged:
         """
         from ._memory import to_memory
 
-        return to_memory(self)
+        adata = to_memory(self)
+        self._warn(all=True)
+        return adata
 
     def to_lazy(self, **kwargs: Any) -> AnnData:
         """`anndata.experimental.read_lazy` of `store()`: dask arrays and lazy tables. Needs dask and xarray."""
@@ -193,7 +271,7 @@ class Merged:
 
     def store(
         self,
-        zarr_format: Literal[2, 3] = 3,
+        zarr_format: Literal[2, 3] | None = None,
         *,
         chunk_rows: int | None = None,
         chunk_elems: int | None = None,
@@ -204,7 +282,7 @@ class Merged:
         Parameters
         ----------
         zarr_format
-            Version of the format.
+            Version of the format; by default 3, or 2 where zarr-python is of version 2.
         chunk_rows
             Rows of a chunk of a dense matrix; about 4 MiB of them by default.
         chunk_elems
@@ -254,7 +332,19 @@ class Merged:
         return read_rows(self, indices, columns, obs, element)
 
     @contextlib.contextmanager
-    def mount(self, path: Path | None = None, *, zarr_format: Literal[2, 3] = 3) -> Iterator[str]:
+    def mount(
+        self,
+        path: Path | None = None,
+        *,
+        zarr_format: Literal[2, 3] = 3,
+        chunk_rows: int | None = None,
+        chunk_elems: int | None = None,
+        shard_size: int | str | None = None,
+        page_cache: Literal["all", "read", "computed"] = "all",
+        threads: int | None = None,
+        h5ad: bool = True,
+        allow_other: bool = False,
+    ) -> Iterator[str]:
         """Mounts the result as a directory for other programs; gives the path of ``merged.zarr``.
 
         Unmounted at the end of the block, at the end of the interpreter, and when the process dies. Needs FUSE.
@@ -263,10 +353,30 @@ class Merged:
         ----------
         path
             An empty directory; a temporary one by default.
+        zarr_format, chunk_rows, chunk_elems, shard_size
+            How ``merged.zarr`` is laid out, as in `store`.
+        page_cache
+            What the kernel keeps in memory that is free: what was read, and what lies next to scattered reads
+            (``"all"``); only what was ``"read"``; only what was ``"computed"``, and not what the inputs hold
+            uncompressed.
+        threads
+            Threads that answer requests; two a core by default, 4 to 16.
+        h5ad
+            Show ``merged.h5ad`` beside ``merged.zarr``.
+        allow_other
+            Let other users read the mount, too.
         """
         from ._mount import mounted
 
-        with mounted(self, path, zarr_format) as store:
+        layout: dict[str, int] = {"zarr-format": zarr_format}
+        shard_bytes = None if shard_size is None else bytes_of(shard_size)
+        given = {"chunk-rows": chunk_rows, "chunk-elems": chunk_elems, "shard-bytes": shard_bytes}
+        layout |= {name: value for name, value in given.items() if value is not None}
+        words = ["--page-cache", page_cache]
+        words += [] if threads is None else ["--threads", str(threads)]
+        words += [] if h5ad else ["--no-h5ad"]
+        words += ["--allow-other"] if allow_other else []
+        with mounted(self, path, layout, words) as store:
             yield store
 
     def write(
@@ -275,6 +385,7 @@ class Merged:
         *,
         compression: Literal["gzip", "lzf", "zstd"] | None | Literal["default"] = "default",
         level: int | None = None,
+        chunk_rows: int | None = None,
         chunk_elems: int | None = None,
         zarr_format: Literal[2, 3] = 3,
         shard_size: int | str | None = None,
@@ -292,10 +403,22 @@ class Merged:
         ----------
         compression
             ``"gzip"`` or ``"lzf"`` for ``.h5ad`` (none by default), ``"zstd"`` (the default) or ``"gzip"`` for ``.zarr``.
+        level
+            Of gzip 0 to 9 (4 by default), of zstd 1 to 22 (1 by default).
+        chunk_rows, shard_size
+            As in `store`, of a ``.zarr``.
+        chunk_elems
+            Elements of a chunk of a compressed ``.h5ad`` (65,536 by default) or of a ``.zarr`` (2**20).
+        zarr_format
+            Version of the format of a ``.zarr``.
         overwrite
             Replace what is there. An input is never replaced.
         sync
             Return only when the disk has it.
+        max_loaded_elems
+            Never hold more elements in flight, beside the bound of `memory`.
+        threads
+            Threads that read, compress and write; one a core by default.
         progress
             Show a bar (with tqdm, where it is installed) when this takes longer than a moment.
 
@@ -307,7 +430,8 @@ class Merged:
         target = os.fspath(path)
         if not target.endswith((".h5ad", ".h5", ".zarr")):
             raise ValueError(f"{target}: the name tells the format, and must end in .h5ad or .zarr")
-        if compression == "default":
+        is_chosen = compression != "default"
+        if not is_chosen:
             compression = "zstd" if target.endswith(".zarr") else None
         from ._progress import bar
 
@@ -315,16 +439,21 @@ class Merged:
             "overwrite": overwrite,
             "sync": sync,
             "compression": compression,
+            "is_compression_chosen": is_chosen,
             "level": level,
+            "chunk_rows": chunk_rows,
             "chunk_elems": chunk_elems,
             "zarr_format": zarr_format,
             "shard_bytes": None if shard_size is None else bytes_of(shard_size),
-            "memory_bytes": self._memory_bytes,
+            "memory_bytes": self._limits[0],
             "max_loaded_elems": max_loaded_elems,
             "threads": threads,
         }
         with bar(progress) as tell:
-            left_out = self._native.write(target, options, tell)
+            left_out, told = self._native.write(target, options, tell)
+        self._warn(all=True)
+        for notice in json.loads(told):
+            warnings.warn(_notice(notice), stacklevel=2)
         for sentence in left_out:
             warnings.warn(Notice(f"left out: {in_python(sentence)}", "left-out-of-zarr"), stacklevel=2)
 
@@ -356,8 +485,11 @@ class Merged:
 
     # ---- what is shown
 
+    def _known_notices(self) -> list[Notice]:
+        return list(map(_notice, json.loads(self._native.notices(False))))
+
     def __repr__(self) -> str:
-        report = self.report()
+        report, notices = self._known(), self._known_notices()
         joined = report["joined"]
         lines = [f"Merged of {len(joined['inputs'])} inputs along {report['axis']}: {self.n_obs} obs × {self.n_vars} vars"]
         for name, keys in _elements(report).items():
@@ -366,14 +498,14 @@ class Merged:
             lines.append(f"  {row['key']}: {row['concatenated']} {report['axis']}, {_joined(row, joined['axis'])}")
         if len(joined["inputs"]) > _SHOWN:
             lines.append(f"  and {len(joined['inputs']) - _SHOWN} more inputs")
-        for notice in self.notices[:_SHOWN]:
+        for notice in notices[:_SHOWN]:
             lines.append(f"  note: {str(notice).splitlines()[0]}")
-        if len(self.notices) > _SHOWN:
-            lines.append(f"  and {len(self.notices) - _SHOWN} more notes, in .notices")
+        if len(notices) > _SHOWN:
+            lines.append(f"  and {len(notices) - _SHOWN} more notes, in .notices")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        report = self.report()
+        report = self._known()
         joined, axis = report["joined"], report["axis"]
         heads = ["input", axis, f"{joined['axis']} kept", "dropped", "introduced", "file"]
         rows = [
@@ -381,7 +513,7 @@ class Merged:
             for row in joined["inputs"][:_SHOWN]
         ]
         elements = "; ".join(f"<b>{html.escape(n)}</b> {html.escape(', '.join(k))}" for n, k in _elements(report).items())
-        notes = "".join(f"<li>{html.escape(str(n))}</li>" for n in self.notices[:_SHOWN])
+        notes = "".join(f"<li>{html.escape(str(n))}</li>" for n in self._known_notices()[:_SHOWN])
         more = len(joined["inputs"]) - _SHOWN
         return (
             f"<p>Merged of {len(joined['inputs'])} inputs along {axis}: {self.n_obs} obs × {self.n_vars} vars</p>"
@@ -395,8 +527,13 @@ class Merged:
         )
 
 
-def _reopened(plan: str, memory_bytes: int) -> Merged:
-    return Merged(_native.Merged.from_plan(plan, memory_bytes), memory_bytes)
+def _reopened(plan: str, limits: Limits) -> Merged:
+    return Merged(_native.Merged.from_plan(plan, *limits), limits)
+
+
+def _notice(told: dict[str, Any]) -> Notice:
+    details = {name: value for name, value in told.items() if name not in ("notice", "message")}
+    return Notice(in_python(told["message"]), told["notice"], details)
 
 
 def _elements(report: dict[str, Any]) -> dict[str, list[str]]:

@@ -38,7 +38,9 @@ def find_program() -> str:
 
 
 @contextlib.contextmanager
-def mounted(merged: Merged, path: str | os.PathLike[str] | None, zarr_format: int) -> Iterator[str]:
+def mounted(
+    merged: Merged, path: str | os.PathLike[str] | None, layout: dict[str, int], words: list[str]
+) -> Iterator[str]:
     """Serves the plan by a process of its own, which ends when its standard input does."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         raise Error(
@@ -50,14 +52,16 @@ def mounted(merged: Merged, path: str | os.PathLike[str] | None, zarr_format: in
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anncat-")))
         plan = work / "plan.json"
         document = json.loads(merged.plan())
-        document["layout"] = {"zarr-format": zarr_format}
+        document["layout"] = layout
         plan.write_text(json.dumps(document))
         if path is None:
             place = work / "mnt"
             place.mkdir()
         else:
             place = Path(path)
-        command = [find_program(), "mount", "--foreground", "--until-eof", "--plan", str(plan), "--memory", str(merged._memory_bytes), "--", str(place)]
+        memory_bytes, follow_external = merged._limits
+        command = [find_program(), "mount", "--foreground", "--until-eof", "--plan", str(plan), "--memory", str(memory_bytes)]
+        command += [*(["--follow-external"] if follow_external else []), *words, "--", str(place)]
         said = stack.enter_context(tempfile.TemporaryFile(mode="w+"))
         # A session of its own: Ctrl-C ends the block, and the block the mount. When this process dies, however it
         # does, the system closes the pipe.

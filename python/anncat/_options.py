@@ -12,6 +12,9 @@ Inputs: TypeAlias = "Mapping[str, Any] | Collection[Any] | Path"
 Axis: TypeAlias = Literal["obs", "var", 0, 1]
 Join: TypeAlias = Literal["inner", "outer"]
 Strategy: TypeAlias = Literal["same", "unique", "first", "only"]
+SparseFormat: TypeAlias = Literal["csr", "csc"]
+MissingText: TypeAlias = Literal["categorical", "nullable"]
+Patterns: TypeAlias = "str | Collection[str]"
 
 DEFAULT_MEMORY = "512MiB"
 _STRATEGIES = ("same", "unique", "first", "only")
@@ -53,12 +56,14 @@ def inputs_of(adatas: Inputs, keys: Iterable[Any] | None) -> tuple[list[str], li
 
 
 def path_of(source: Any) -> str:
-    """The path of an input: a path, or an open root group of a file or directory."""
+    """The path of an input: a path (with ``::GROUP``, of a group in it), or an open group of a file or directory."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
-    if hasattr(source, "file") and getattr(source, "name", None) == "/":  # h5py.File
-        source.file.flush()
-        return os.fspath(source.file.filename)
+    if hasattr(source, "file") and hasattr(source, "name"):  # h5py.Group
+        if source.file.mode != "r":
+            source.file.flush()
+        path, group = os.fspath(source.file.filename), source.name.strip("/")
+        return f"{path}::{group}" if group else path
     store = getattr(source, "store", source)  # zarr.Group
     root = getattr(store, "root", None) or getattr(store, "dir_path", lambda: None)()
     if root is not None:
@@ -67,6 +72,23 @@ def path_of(source: Any) -> str:
         f"inputs are paths of .h5ad files and .zarr directories, not {type(source).__name__}; "
         "objects in memory are concatenated by anndata.concat"
     )
+
+
+def split_place(place: str) -> tuple[str, str | None]:
+    """A path, and the group in it that is meant: ``x.h5mu::mod/rna``. What exists under all of it is a path."""
+    path, mark, group = place.rpartition("::")
+    if not mark or not path or os.path.exists(place):
+        return place, None
+    return path, group.strip("/") or None
+
+
+def patterns(name: str, value: Patterns | None) -> list[str]:
+    """Paths of elements, in which ``*`` stands for any part of a name."""
+    listed = [] if value is None else [value] if isinstance(value, str) else list(value)
+    for pattern in listed:
+        if not isinstance(pattern, str):
+            raise TypeError(f"{name} takes paths of elements such as 'obsm/X_umap', not {pattern!r}")
+    return listed
 
 
 def axis_name(axis: Any) -> Literal["obs", "var"]:
@@ -101,6 +123,9 @@ def engine_options(
     fill_value: Any,
     pairwise: bool,
     sparse_format: str | None,
+    missing_text: str | None,
+    drop: Patterns | None,
+    keep: Patterns | None,
 ) -> dict[str, Any]:
     """All options, as the engine takes them."""
     if join not in ("inner", "outer"):
@@ -120,4 +145,7 @@ def engine_options(
         "fill_value": fill_value,
         "pairwise": bool(pairwise),
         "sparse_format": sparse_format,
+        "missing_text": missing_text,
+        "drop": patterns("drop", drop),
+        "keep": patterns("keep", keep),
     }

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from ._merged import Merged
 
 Layout = tuple[int, "int | None", "int | None", "int | None"]
+Wanted = tuple["int | None", "int | None", "int | None", "int | None"]
 
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 _READ_ONLY = "a merged store is read-only; Merged.write writes a real one"
 
 
-def make_store(merged: Merged, layout: Layout) -> Any:
+def make_store(merged: Merged, wanted: Wanted) -> Any:
     """A store of the kind that the installed zarr-python takes."""
-    if int(importlib.metadata.version("zarr").split(".")[0]) < 3:
+    version = min(int(importlib.metadata.version("zarr").split(".")[0]), 3)
+    zarr_format, *geometry = wanted
+    layout: Layout = (version if zarr_format is None else zarr_format, *geometry)  # type: ignore[assignment]
+    if version < 3:
         return StoreMapping(merged, layout)
     from ._zarr_store import MergedStore
 
@@ -72,22 +76,22 @@ class Keys:
 
     def pickled(self) -> tuple[Any, ...]:
         """What another process opens the same from."""
-        return self.merged.plan(), self.merged._memory_bytes, self.layout
+        return self.merged.plan(), self.merged._limits, self.layout
 
 
 _KEPT = 4
-_opened: OrderedDict[tuple[int, str, int], Merged] = OrderedDict()
+_opened: OrderedDict[tuple[int, str, tuple[int, bool]], Merged] = OrderedDict()
 _opening = threading.Lock()
 
 
-def reopen(plan: str, memory_bytes: int) -> Merged:
+def reopen(plan: str, limits: tuple[int, bool]) -> Merged:
     """What a plan gives; the last few of a process are kept, since each task of dask brings its store along."""
     from ._merged import _reopened
 
-    key = (os.getpid(), plan, memory_bytes)
+    key = (os.getpid(), plan, limits)
     with _opening:
         if key not in _opened:
-            _opened[key] = _reopened(plan, memory_bytes)
+            _opened[key] = _reopened(plan, limits)
         _opened.move_to_end(key)
         while len(_opened) > _KEPT:
             _opened.popitem(last=False)
@@ -174,5 +178,5 @@ class StoreMapping(MutableMapping[str, bytes]):
         return sum(self._keys.native.len_bytes(f"{path}/{n}") or 0 for n in self.listdir(path))
 
 
-def _mapping(plan: str, memory_bytes: int, layout: Layout) -> StoreMapping:
-    return StoreMapping(reopen(plan, memory_bytes), layout)
+def _mapping(plan: str, limits: tuple[int, bool], layout: Layout) -> StoreMapping:
+    return StoreMapping(reopen(plan, limits), layout)

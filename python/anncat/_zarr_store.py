@@ -118,5 +118,5 @@ class MergedStore(Store):
         self._check_writable()
 
 
-def _reopened_store(plan: str, memory_bytes: int, layout: Layout) -> MergedStore:
-    return MergedStore(reopen(plan, memory_bytes), layout)
+def _reopened_store(plan: str, limits: tuple[int, bool], layout: Layout) -> MergedStore:
+    return MergedStore(reopen(plan, limits), layout)

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anncat::base::{Progress, ReadError};
+use anncat::concat::Notice;
 use anncat::matrix::RowReader;
 use anncat::recipe::{Limits, Merged, Planned, Recipe, RecipeError};
 use pyo3::prelude::*;
@@ -25,20 +26,45 @@ pub struct Engine {
     merged: OnceLock<Arc<Merged>>,
     /// Held while the tree is compiled, so that it is done once.
     compiling: Mutex<()>,
+    /// What is told of names that are not unique, once it is known.
+    names: OnceLock<Vec<Notice>>,
     rows: Mutex<Vec<(String, Arc<RowReader>)>>,
 }
 
 impl Engine {
     /// Opens the inputs and plans, in the pool of this process.
-    pub fn open(pool: &ThreadPool, recipe: &Recipe, limits: Limits) -> Result<Self, RecipeError> {
+    pub fn open(pool: &ThreadPool, recipe: &Recipe, limits: Limits) -> Result<Self, Failure> {
         let planned = pool.install(|| Planned::open(recipe, limits))?;
-        Ok(Self {
+        let engine = Self {
             pid: std::process::id(),
             planned,
             merged: OnceLock::new(),
             compiling: Mutex::default(),
+            names: OnceLock::new(),
             rows: Mutex::default(),
-        })
+        };
+        if engine.planned.name_check().is_quick() {
+            pool.install(|| engine.check_names())?;
+        }
+        Ok(engine)
+    }
+
+    /// Finds out whether names are unique, once; reads all names.
+    pub fn check_names(&self) -> Result<(), ReadError> {
+        if self.names.get().is_none() {
+            let found = self.planned.name_check().run()?;
+            self.names.get_or_init(|| found);
+        }
+        Ok(())
+    }
+
+    /// What is to be told, as far as it is known: by the headers, by censuses, by the names.
+    pub fn notices(&self) -> Vec<Notice> {
+        let known = match self.merged.get() {
+            Some(merged) => &merged.notices[..],
+            None => self.planned.notices(),
+        };
+        known.iter().chain(self.names.get().into_iter().flatten()).cloned().collect()
     }
 
     /// The tree, if it is compiled.

@@ -37,6 +37,10 @@ impl Progress for Watched {
         self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
     fn end(&self) {
         let mut what = self.what.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, total_bytes)) = &*what {
@@ -57,6 +61,15 @@ impl Watched {
     }
 }
 
+/// What becomes of work that nobody wants any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unwanted {
+    /// It is asked to stop, and waited for.
+    Awaited,
+    /// It goes on by itself, and what comes of it is dropped.
+    Left,
+}
+
 /// Runs `work`, looking for signals meanwhile. When one raises, `work` is asked to stop, and this
 /// waits until it did: nothing is left behind.
 ///
@@ -65,6 +78,27 @@ impl Watched {
 pub fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     tell: Option<&Py<PyAny>>,
+    work: impl FnOnce(&Watched) -> Result<T, Failure> + Send + 'static,
+) -> PyResult<T> {
+    run(py, tell, Unwanted::Awaited, work)
+}
+
+/// Runs `work` that only reads and does not hear that it should stop. When a signal raises, this
+/// does not wait for it.
+///
+/// # Errors
+/// What a signal handler raised, or what the work failed with.
+pub fn leavable<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> PyResult<T> {
+    run(py, None, Unwanted::Left, |_| work())
+}
+
+fn run<T: Send + 'static>(
+    py: Python<'_>,
+    tell: Option<&Py<PyAny>>,
+    unwanted: Unwanted,
     work: impl FnOnce(&Watched) -> Result<T, Failure> + Send + 'static,
 ) -> PyResult<T> {
     let watched = Arc::new(Watched::default());
@@ -93,6 +127,9 @@ pub fn interruptible<T: Send + 'static>(
                 let looked = py.check_signals().and_then(|()| watched.tell(py, tell));
                 if let Err(error) = looked {
                     watched.cancel.store(true, Ordering::Relaxed);
+                    if unwanted == Unwanted::Left {
+                        return Err(error);
+                    }
                     raised = Some(error);
                 }
             }

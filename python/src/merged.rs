@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anncat::base::Progress;
+use anncat::concat::NoticeReport;
 use anncat::matrix::Matrix;
-use anncat::recipe::{Limits, Merged as Tree, Recipe};
+use anncat::recipe::{Limits, Merged as Tree, Recipe, Relocation, plan_file};
 use numpy::PyArray1;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::engine::{Call, Engine, Handle, pool};
 use crate::error::{Failure, IntoPy};
-use crate::interrupt::interruptible;
+use crate::interrupt::{interruptible, leavable};
 use crate::numbers;
-use crate::options::{Options, layout};
+use crate::options::{Options, layout, limits};
 use crate::store::Store;
 use crate::write::{WriteOptions, write};
 
@@ -25,15 +27,10 @@ pub struct Merged {
 }
 
 impl Merged {
-    fn open_recipe(py: Python<'_>, recipe: Recipe, memory_bytes: u64) -> PyResult<Self> {
-        let limits = Limits { memory_bytes, ..Limits::default() };
+    fn open_recipe(py: Python<'_>, recipe: Recipe, limits: Limits) -> PyResult<Self> {
         let pool = pool(py)?;
-        let engine = py
-            .detach(|| {
-                let _call = Call::begin();
-                Engine::open(&pool, &recipe, limits)
-            })
-            .map_err(|error| Failure::from(error).into_py(py))?;
+        let opening = recipe.clone();
+        let engine = leavable(py, move || Engine::open(&pool, &opening, limits))?;
         Ok(Self { handle: Handle::new(engine, recipe, limits) })
     }
 
@@ -53,23 +50,46 @@ impl Merged {
 
 #[pymethods]
 impl Merged {
-    /// Opens inputs, given as (key, path).
+    /// Opens inputs, given as (key, path or path::group).
     #[staticmethod]
     fn open(
         py: Python<'_>,
         inputs: Vec<(String, PathBuf)>,
         options: Options,
         memory_bytes: u64,
+        follow_external: bool,
     ) -> PyResult<Self> {
-        Self::open_recipe(py, options.recipe(inputs)?, memory_bytes)
+        Self::open_recipe(py, options.recipe(inputs)?, limits(memory_bytes, follow_external))
     }
 
-    /// Opens a plan; an input that is no longer what it says is an error.
+    /// Opens the text of a plan; an input that is no longer what it says is an error.
     #[staticmethod]
-    fn from_plan(py: Python<'_>, plan: &str, memory_bytes: u64) -> PyResult<Self> {
-        let recipe = anncat::recipe::plan_file::from_json(plan)
+    fn from_plan(
+        py: Python<'_>,
+        plan: &str,
+        memory_bytes: u64,
+        follow_external: bool,
+    ) -> PyResult<Self> {
+        let recipe =
+            plan_file::from_json(plan).map_err(|error| Failure::from(error).into_py(py))?;
+        Self::open_recipe(py, recipe, limits(memory_bytes, follow_external))
+    }
+
+    /// The same of a plan that is a file, with directories and where they are now.
+    #[staticmethod]
+    fn from_plan_file(
+        py: Python<'_>,
+        path: PathBuf,
+        relocate: Vec<(PathBuf, PathBuf)>,
+        memory_bytes: u64,
+        follow_external: bool,
+    ) -> PyResult<Self> {
+        let moved = relocate.into_iter().map(|(old, new)| Relocation { old, new });
+        let moved: Vec<Relocation> = moved.collect();
+        let recipe = py
+            .detach(|| plan_file::read(&path, &moved))
             .map_err(|error| Failure::from(error).into_py(py))?;
-        Self::open_recipe(py, recipe, memory_bytes)
+        Self::open_recipe(py, recipe, limits(memory_bytes, follow_external))
     }
 
     /// The plan, with the identity of each input: what a worker needs to open the same.
@@ -90,11 +110,30 @@ impl Merged {
         Ok((n_obs, n_vars))
     }
 
-    /// What `anncat inspect --json` prints.
+    /// What `anncat inspect --json` prints, as far as the headers tell.
     fn report(&self, py: Python<'_>) -> PyResult<String> {
-        let report = self.handle.engine(py)?.planned.report();
-        serde_json::to_string(&report)
-            .map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.to_string()))
+        text(serde_json::to_string(&self.handle.engine(py)?.planned.report()))
+    }
+
+    /// What is dropped, converted or replaced: what is known, or all of it, for which names that
+    /// are many have to be read.
+    fn notices(&self, py: Python<'_>, all: bool) -> PyResult<String> {
+        let engine = self.handle.engine(py)?;
+        if all {
+            let (pool, engine) = (pool(py)?, engine.clone());
+            leavable(py, move || Ok(pool.install(|| engine.check_names())?))?;
+        }
+        let notices = engine.notices().into_iter().map(NoticeReport::from);
+        text(serde_json::to_string(&notices.collect::<Vec<_>>()))
+    }
+
+    /// The names that an inner join drops, by the element whose names they are.
+    fn dropped(&self, py: Python<'_>) -> PyResult<Vec<(String, Vec<String>)>> {
+        let engine = self.handle.engine(py)?;
+        let of_axis = |it: &anncat::concat::DroppedNames| {
+            (it.element.clone(), it.names.iter().map(str::to_owned).collect())
+        };
+        Ok(engine.planned.plan().dropped.iter().map(of_axis).collect())
     }
 
     /// Takes the censuses and makes the conversions that the data need.
@@ -140,7 +179,8 @@ impl Merged {
         numbers::matrix(py, read.map_err(|error| error.into_py(py))?)
     }
 
-    /// Writes the tree to `path`, whose name ends in .h5ad or .zarr; gives what zarr left out.
+    /// Writes the tree to `path`, whose name ends in .h5ad or .zarr; gives what is to be told of
+    /// it: what zarr left out, as sentences, and notices.
     #[pyo3(signature = (path, options, tell=None))]
     fn write(
         &self,
@@ -148,8 +188,9 @@ impl Merged {
         path: PathBuf,
         options: WriteOptions,
         tell: Option<Py<PyAny>>,
-    ) -> PyResult<Vec<String>> {
-        write(self, py, path, &options, tell.as_ref())
+    ) -> PyResult<(Vec<String>, String)> {
+        let (left_out, notices) = write(self, py, path, &options, tell.as_ref())?;
+        Ok((left_out, text(serde_json::to_string(&notices))?))
     }
 
     /// The tree as a store.
@@ -165,4 +206,8 @@ impl Merged {
         let options = layout(zarr_format, chunk_rows, chunk_elems, shard_bytes)?;
         Store::new(slf.py(), slf.unbind(), options, tell.as_ref())
     }
+}
+
+fn text(json: serde_json::Result<String>) -> PyResult<String> {
+    json.map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

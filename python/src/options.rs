@@ -1,15 +1,19 @@
 //! What a user asks for, from the checked values that Python passes.
 
-use anncat::anndata::SparseFormat;
-use anncat::concat::{Axis, ConcatOptions, FillValue, FormatChoice, Join, Merge, Pairwise};
-use anncat::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
-use anncat::recipe::{Input, Recipe};
-use pyo3::exceptions::PyValueError;
-use pyo3::prelude::*;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-/// The arguments of `anndata.concat`, and `sparse_format`.
+use anncat::anndata::{Selection, SparseFormat};
+use anncat::concat::{
+    Axis, ConcatOptions, FillValue, FormatChoice, Join, Merge, MissingText, Pairwise,
+};
+use anncat::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
+use anncat::io::External;
+use anncat::recipe::{Input, Limits, Place, Recipe};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// The arguments of `anndata.concat`, and ours.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct Options {
@@ -22,6 +26,9 @@ pub struct Options {
     fill_value: Option<Fill>,
     pairwise: bool,
     sparse_format: Option<String>,
+    missing_text: Option<String>,
+    drop: Vec<String>,
+    keep: Vec<String>,
 }
 
 #[derive(FromPyObject)]
@@ -59,10 +66,19 @@ impl Options {
                 Some("csc") => FormatChoice::Always(SparseFormat::Csc),
                 Some(other) => return Err(unknown("sparse_format", other)),
             },
-            ..ConcatOptions::default()
+            missing_text: match self.missing_text.as_deref() {
+                None => MissingText::Auto,
+                Some("categorical") => MissingText::Categorical,
+                Some("nullable") => MissingText::Nullable,
+                Some(other) => return Err(unknown("missing_text", other)),
+            },
         };
-        let inputs = inputs.into_iter().map(|(key, path)| Input::new(key, path)).collect();
-        Ok(Recipe { inputs, options, ..Recipe::default() })
+        let selection = Selection::new(&self.drop, &self.keep)
+            .map_err(|error| PyValueError::new_err(error.to_string().replacen("--", "", 1)))?;
+        let input =
+            |(key, place): (String, PathBuf)| Input::new(key, Place::parse(place.as_os_str()));
+        let inputs = inputs.into_iter().map(input).collect();
+        Ok(Recipe { inputs, selection, options, ..Recipe::default() })
     }
 }
 
@@ -75,6 +91,12 @@ fn merge(strategy: Option<&str>) -> PyResult<Option<Merge>> {
         Some("only") => Merge::Only,
         Some(other) => return Err(unknown("merge", other)),
     }))
+}
+
+/// What opening and compiling may use.
+pub fn limits(memory_bytes: u64, follow_external: bool) -> Limits {
+    let external = if follow_external { External::Follow } else { External::Refuse };
+    Limits { memory_bytes, external }
 }
 
 /// How a store is laid out.

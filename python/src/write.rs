@@ -1,9 +1,9 @@
 //! Writing a tree as a real file.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anncat::face::zarr::Geometry;
+use anncat::concat::NoticeReport;
 use anncat::materialize::{
     Cancel, Durability, Existing, Limits, OutputRules, TargetKind, check_target, h5ad, zarr,
 };
@@ -23,7 +23,10 @@ pub struct WriteOptions {
     overwrite: bool,
     sync: bool,
     compression: Option<String>,
+    /// Whether the user asked for it, or for none.
+    is_compression_chosen: bool,
     level: Option<u8>,
+    chunk_rows: Option<u64>,
     chunk_elems: Option<u64>,
     zarr_format: u8,
     shard_bytes: Option<u64>,
@@ -89,14 +92,11 @@ impl WriteOptions {
             Some("zstd") => zarr::Compression::Zstd { level: self.level.unwrap_or(1) },
             Some(other) => return Err(no_compression(other, "zstd, gzip or None")),
         };
-        let layout = layout(self.zarr_format, None, self.chunk_elems, self.shard_bytes)?;
+        let layout = layout(self.zarr_format, self.chunk_rows, self.chunk_elems, self.shard_bytes)?;
         Ok(zarr::ZarrWriteOptions {
             format: layout.format,
             compression,
-            geometry: Geometry {
-                elems: self.chunk_elems.and_then(NonZeroU64::new),
-                ..layout.geometry
-            },
+            geometry: layout.geometry,
             limits: self.limits(),
             rules,
             cancel: Cancel::default(),
@@ -108,14 +108,15 @@ fn no_compression(name: &str, known: &str) -> PyErr {
     PyValueError::new_err(format!("compression cannot be {name:?} here: {known}"))
 }
 
-/// Writes the tree to `path`, whose name ends in .h5ad or .zarr; gives what zarr left out.
+/// Writes the tree to `path`, whose name ends in .h5ad or .zarr; gives what zarr left out, and what
+/// else is to be told of the file.
 pub fn write(
     merged: &Merged,
     py: Python<'_>,
     path: PathBuf,
     options: &WriteOptions,
     tell: Option<&Py<PyAny>>,
-) -> PyResult<Vec<String>> {
+) -> PyResult<(Vec<String>, Vec<NoticeReport>)> {
     let rules = options.rules(merged);
     let (output, kind) = if path.extension().is_some_and(|end| end == "zarr") {
         (Output::Zarr(options.zarr(rules.clone())?), TargetKind::Directory)
@@ -125,18 +126,20 @@ pub fn write(
     check_target(&path, kind, &rules).map_err(|error| Failure::from(error).into_py(py))?;
     let tree = merged.tree(py, tell)?;
     let pool = pool(py)?;
+    let is_told = !options.is_compression_chosen;
     interruptible(py, tell, move |watched| {
         let cancel = Cancel::on(watched.cancel.clone());
         pool.install(|| match output {
             Output::H5ad(options) => {
                 let options = h5ad::H5adOptions { cancel, ..options };
                 h5ad::write(&tree.root, &path, &options, watched)?;
-                Ok(Vec::new())
+                let notice = tree.plain_output().filter(|_| is_told).map(NoticeReport::from);
+                Ok((Vec::new(), notice.into_iter().collect()))
             }
             Output::Zarr(options) => {
                 let options = zarr::ZarrWriteOptions { cancel, ..options };
                 let left_out = zarr::write(&tree.root, &path, &options, watched)?;
-                Ok(left_out.iter().map(ToString::to_string).collect())
+                Ok((left_out.iter().map(ToString::to_string).collect(), Vec::new()))
             }
         })
     })

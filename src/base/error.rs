@@ -45,6 +45,9 @@ pub enum ReadError {
         /// What was found and what to do.
         what: String,
     },
+    /// Whoever asked for it wants it no longer.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 /// `file: element: `, without what is not known.
@@ -121,6 +124,7 @@ impl Fault for ReadError {
             Self::Changed { .. } => Kind::Changed,
             Self::Corrupt { .. } => Kind::Corrupt,
             Self::Unsupported { .. } => Kind::Unsupported,
+            Self::Cancelled => Kind::Interrupted,
         }
     }
 
@@ -132,6 +136,7 @@ impl Fault for ReadError {
             | Self::Unsupported { file, .. } => {
                 Some(file).filter(|file| !file.as_os_str().is_empty())
             }
+            Self::Cancelled => None,
         }
         .map(PathBuf::as_path)
     }
@@ -141,7 +146,7 @@ impl Fault for ReadError {
             Self::Io { element, .. }
             | Self::Corrupt { element, .. }
             | Self::Unsupported { element, .. } => Some(element.as_str()),
-            Self::Changed { .. } => None,
+            Self::Changed { .. } | Self::Cancelled => None,
         }
         .filter(|element| !element.is_empty())
     }

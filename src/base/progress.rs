@@ -1,4 +1,6 @@
-//! How long work tells how far it is.
+//! How long work tells how far it is, and hears that it should stop.
+
+use super::ReadError;
 
 /// Listens to the progress of one piece of work at a time. Called from any thread.
 pub trait Progress: Send + Sync {
@@ -8,6 +10,19 @@ pub trait Progress: Send + Sync {
     fn advance(&self, bytes: u64);
     /// The work is over.
     fn end(&self);
+
+    /// Whether nobody wants the result any more.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    /// What work asks between two of its pieces.
+    ///
+    /// # Errors
+    /// [`ReadError::Cancelled`], when nobody wants the result any more.
+    fn go_on(&self) -> Result<(), ReadError> {
+        if self.is_cancelled() { Err(ReadError::Cancelled) } else { Ok(()) }
+    }
 }
 
 /// Listens to nothing.

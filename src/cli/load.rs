@@ -8,9 +8,6 @@ use crate::base::Kind;
 use crate::concat::{NameCheck, Notice, NoticeReport};
 use crate::recipe::{Limits, Merged, Planned, Recipe};
 
-/// So many names are looked at before anything else, because it takes no time that anybody notices.
-const FEW_NAMES: u64 = 20_000;
-
 /// What a recipe gives.
 pub struct Loaded {
     /// The result.
@@ -32,7 +29,7 @@ pub fn load(recipe: &Recipe, limits: Limits, dropped: &DroppedArgs, talk: Talk) 
     }
     dropped.write(&planned)?;
     let check = planned.name_check();
-    let (repeated, names) = match check.num_names() <= FEW_NAMES {
+    let (repeated, names) = match check.is_quick() {
         true => (check.run()?, None),
         false => (Vec::new(), Some(check)),
     };

@@ -17,13 +17,11 @@ use super::talk::MergeAnswer;
 use super::words::quoted;
 use super::{Counted, Failure, RecipeArgs, Result, Talk, load, parse_count, signals, usage};
 use crate::base::Kind;
-use crate::concat::Notice;
 use crate::face::zarr::ZarrOptions;
 use crate::materialize::{
     Cancel, Durability, Existing, Leftover, Limits, OutputRules, TargetKind, Writer, check_target,
     h5ad, leftovers, remove_leftover, zarr,
 };
-use crate::recipe::Merged;
 
 /// Write many AnnData files into one real file
 ///
@@ -119,7 +117,7 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
         load::load(&recipe, args.recipe.limits(), &args.recipe.dropped, talk)?;
     if let Output::H5ad(_) = output
         && args.output.compression.is_none()
-        && let Some(notice) = plain_output(&merged)
+        && let Some(notice) = merged.plain_output()
     {
         load::tell(notice, &mut merged.report.notices, talk);
     }
@@ -172,17 +170,6 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
         })?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Tells of an output that takes several times the space of its inputs, which are compressed.
-fn plain_output(merged: &Merged) -> Option<Notice> {
-    const SEVERAL: u64 = 2;
-    // Of less, headers are most.
-    const LEAST: u64 = 1 << 20;
-    let len_bytes = merged.plain_bytes();
-    let input_bytes = merged.identities.iter().map(|identity| identity.len).sum::<u64>();
-    let is_told = len_bytes >= LEAST && len_bytes >= input_bytes.saturating_mul(SEVERAL);
-    is_told.then_some(Notice::PlainOutput { len_bytes, input_bytes })
 }
 
 /// What `--json` prints of an output.

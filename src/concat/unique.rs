@@ -19,6 +19,8 @@ const BLOCK_NAMES: u64 = 1 << 16;
 const MOST_HASHES: u64 = 8 << 20;
 /// Hashes of repeated names that are kept to find examples by.
 const MOST_REPEATED: usize = 1 << 20;
+/// So many names are looked at before anything else, because it takes no time that anybody notices.
+const FEW_NAMES: u64 = 20_000;
 /// Names that are told as examples.
 const EXAMPLES: usize = 5;
 
@@ -44,6 +46,12 @@ impl NameCheck {
     #[must_use]
     pub fn num_names(&self) -> u64 {
         self.axes.iter().map(|axis| axis.names.num_elements()).sum()
+    }
+
+    /// Whether reading them takes no time that anybody notices.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.num_names() <= FEW_NAMES
     }
 
     /// Reads the names, and tells which are there more than once.

@@ -31,6 +31,7 @@ fn of_read_error(error: &ReadError) -> Errno {
         ReadError::Changed { .. } => Errno::ESTALE,
         ReadError::Corrupt { .. } => Errno::EIO,
         ReadError::Unsupported { .. } => Errno::EOPNOTSUPP,
+        ReadError::Cancelled => Errno::EINTR,
     }
 }
 

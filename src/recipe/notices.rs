@@ -1,5 +1,5 @@
 //! What is to be told of a recipe beside what its plan tells: patterns and parts of files that lead
-//! to nothing, and a fill value that fills nothing.
+//! to nothing, a fill value that fills nothing, and files that grow.
 
 use crate::anndata::{AnnData, Elem, Mapping, Selection};
 use crate::concat::{Axis, ConcatOptions, Input, Join, Notice, Plan};
@@ -25,6 +25,15 @@ pub(super) fn unknown_parts(inputs: &[(String, Vec<String>)]) -> Option<Notice> 
     let files = inputs.iter().filter(|(_, parts)| !parts.is_empty());
     let files = files.map(|(file, _)| file.clone()).collect();
     (!elements.is_empty()).then_some(Notice::PartsUnknown { elements, files })
+}
+
+/// A file that takes several times the space of its inputs, because it is not compressed.
+pub(super) fn plain_output(len_bytes: u64, input_bytes: u64) -> Option<Notice> {
+    const SEVERAL: u64 = 2;
+    // Of less, headers are most.
+    const LEAST: u64 = 1 << 20;
+    let is_told = len_bytes >= LEAST && len_bytes >= input_bytes.saturating_mul(SEVERAL);
+    is_told.then_some(Notice::PlainOutput { len_bytes, input_bytes })
 }
 
 /// A fill value that nothing is filled with, as far as names and shapes tell.

@@ -200,6 +200,14 @@ impl Merged {
         bytes_of(&self.root)
     }
 
+    /// What is to be told of a file of it that is not compressed, if it is much larger than the
+    /// inputs.
+    #[must_use]
+    pub fn plain_output(&self) -> Option<Notice> {
+        let input_bytes = self.identities.iter().map(|identity| identity.len).sum();
+        notices::plain_output(self.plain_bytes(), input_bytes)
+    }
+
     /// Opens and plans a recipe, and compiles it.
     ///
     /// # Errors

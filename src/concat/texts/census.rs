@@ -171,6 +171,7 @@ impl<'a> Scan<'a> {
         // Rows mostly repeat the value before.
         let (mut last, mut last_code) = (String::new(), None);
         while start < num_rows {
+            progress.go_on()?;
             let end = (start + BLOCK).min(num_rows);
             text.clear();
             share.text.read_range(start..end, &mut text)?;

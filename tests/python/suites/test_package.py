@@ -357,7 +357,7 @@ def test_ctrl_c_ends_writing_and_leaves_nothing(tmp_path):
         tell = lambda what, done, total: os.kill(os.getpid(), signal.SIGINT)
         try:
             options = dict(overwrite=False, sync=False, compression="gzip", level=9, chunk_elems=None, zarr_format=3,
-                           shard_bytes=None, memory_bytes=1 << 29, max_loaded_elems=None, threads=1)
+                           shard_bytes=None, memory_bytes=1 << 29, max_loaded_elems=None, threads=1, is_compression_chosen=True, chunk_rows=None)
             merged._native.write("{tmp_path}/out.h5ad", options, tell)
         except KeyboardInterrupt:
             print("interrupted")

@@ -66,6 +66,7 @@ fn count_band(
         first += len;
     }
     tasks.into_par_iter().try_for_each(|(offsets, counts)| {
+        progress.go_on()?;
         count_task(matrix, mask, offsets, counts)?;
         let entries = offsets[offsets.len() - 1] - offsets[0];
         progress.advance(entries * matrix.index_bytes() as u64);

@@ -83,6 +83,7 @@ pub(super) fn dense_to_rows(
     let index_type = target.index_type;
     let mut start = 0;
     while start < num_rows {
+        progress.go_on()?;
         let end = (start + band).min(num_rows);
         if num_columns == 0 {
             (start..end).try_for_each(|_| target.end_major(0))?;
@@ -164,7 +165,7 @@ pub fn transposed(
             entries += counts[end];
             end += 1;
         }
-        scatter_pass(source, start..end, &counts, entries, &mut target)?;
+        scatter_pass(source, start..end, &counts, entries, &mut target, progress)?;
         for &count in &counts[start..end] {
             target.end_major(count)?;
         }
@@ -185,6 +186,7 @@ fn count_minors(source: &Compressed, progress: &dyn Progress) -> Result<Vec<u64>
     let (mut bytes, mut minors) = (Vec::new(), Vec::new());
     let mut start = 0;
     while start < source.nnz {
+        progress.go_on()?;
         let end = (start + BATCH_ENTRIES).min(source.nnz);
         source.minors(start..end, &mut bytes, &mut minors)?;
         for &minor in &minors {
@@ -203,6 +205,7 @@ fn scatter_pass(
     counts: &[u64],
     entries: u64,
     target: &mut Target,
+    progress: &dyn Progress,
 ) -> Result<(), ReadError> {
     if entries == 0 {
         return Ok(());
@@ -221,6 +224,7 @@ fn scatter_pass(
     let mut offsets = OffsetsWindow::new(source)?;
     let mut start = 0;
     while start < source.nnz {
+        progress.go_on()?;
         let end = (start + BATCH_ENTRIES).min(source.nnz);
         source.minors(start..end, &mut bytes, &mut minors)?;
         batch_values.resize(minors.len() * unit, 0);

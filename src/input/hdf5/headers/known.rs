@@ -22,7 +22,9 @@ impl From<&str> for Unknown {
 impl From<ReadError> for Unknown {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Io { .. } | ReadError::Changed { .. } => Self::Unread(error),
+            ReadError::Io { .. } | ReadError::Changed { .. } | ReadError::Cancelled => {
+                Self::Unread(error)
+            }
             ReadError::Corrupt { .. } | ReadError::Unsupported { .. } => {
                 Self::Odd(error.to_string())
             }

@@ -1,0 +1,210 @@
+"""What `anncat.open` and `concat` take beside the arguments of `anndata.concat`, and what they tell."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from scipy import sparse
+
+import anncat
+from conftest import small
+from oracle import compare, differential
+from test_package import OUTER, PACKAGE, opened
+
+
+def told(merged) -> set[str]:
+    return {notice.kind for notice in merged.notices}
+
+
+# ---- which inputs
+
+
+def test_groups_of_files_are_inputs(pair, tmp_path):
+    with h5py.File(tmp_path / "x.h5mu", "w") as file:
+        ad.io.write_elem(file, "mod/rna", small(2))
+    ad.io.write_elem(zarr.open_group(tmp_path / "sd.zarr", mode="w"), "tables/table", small(3))
+    places = [f"{tmp_path}/x.h5mu::mod/rna", tmp_path / "sd.zarr::tables/table", pair[0]]
+    expected = ad.concat([small(2), small(3), ad.read_h5ad(pair[0])], uns_merge="first")
+    compare.equal(expected, opened(places, uns_merge="first").to_memory())
+    with h5py.File(tmp_path / "x.h5mu") as file:
+        groups = [file["mod/rna"], zarr.open_group(tmp_path / "sd.zarr", mode="r")["tables/table"], pair[0]]
+        compare.equal(expected, opened(groups, uns_merge="first").to_memory())
+        anncat.concat_on_disk(groups, tmp_path / "groups.h5ad", uns_merge="first")
+    first = lambda mappings: dict(mappings[0])
+    anncat.concat_on_disk(places, tmp_path / "out.h5ad", uns_merge=first)
+    for name in ("groups.h5ad", "out.h5ad"):
+        compare.equal(expected, ad.read_h5ad(tmp_path / name))
+    merged = pickle.loads(pickle.dumps(opened(places)))
+    assert [row["file"] for row in merged.report()["joined"]["inputs"]][0] == places[0]
+    (tmp_path / "odd::name.h5ad").write_bytes(pair[0].read_bytes())
+    assert opened([tmp_path / "odd::name.h5ad"]).n_obs == 6
+    with pytest.raises(FileNotFoundError) as caught:
+        anncat.open([f"{pair[0]}::mod/rna"])
+    assert caught.value.kind == "input-missing"
+
+
+def test_a_plan_is_opened_as_a_file(pair, tmp_path):
+    merged = opened(pair, **OUTER, drop="obsm")
+    (tmp_path / "plan.json").write_text(merged.plan())
+    with pytest.warns(anncat.Notice):
+        again = anncat.open_plan(tmp_path / "plan.json")
+    expected = merged.to_memory()
+    assert not expected.obsm and "donor" in expected.obs
+    compare.equal(expected, again.to_memory())
+    (tmp_path / "new").mkdir()
+    for path in pair:
+        path.rename(tmp_path / "new" / path.name)
+    with pytest.raises(FileNotFoundError):
+        anncat.open_plan(tmp_path / "plan.json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", anncat.Notice)
+        moved = anncat.open_plan(tmp_path / "plan.json", relocate={tmp_path: tmp_path / "new"})
+    compare.equal(expected, moved.to_memory())
+    with pytest.raises(anncat.Error) as caught:
+        anncat.open_plan(tmp_path / "new" / "a.h5ad")
+    assert caught.value.kind == "plan"
+
+
+# ---- which elements
+
+
+def test_elements_are_dropped_before_they_are_read(pair):
+    inputs = [ad.read_h5ad(path) for path in pair]
+    for adata in inputs:
+        del adata.obs["n_genes"], adata.obsm["X_pca"]
+    expected = ad.concat(inputs, join="outer")
+    for patterns in (["obs/n_*", "obsm"], ("obs/n_genes", "obsm/X_pca")):
+        merged = opened(pair, join="outer", drop=patterns)
+        compare.equal(expected, merged.to_memory())
+        compare.equal(expected, pickle.loads(pickle.dumps(merged)).to_memory())
+    kept = opened(pair, keep="X").to_memory()
+    assert list(kept.obs.columns) == [] and kept.shape == (12, 3) and not kept.obsm
+    merged = opened(pair, drop="layers/none")
+    assert "pattern-unused" in told(merged)
+    assert any("drop" in str(notice) and "--drop" not in str(notice) for notice in merged.notices)
+    with pytest.raises(ValueError, match="drop"):
+        anncat.open(pair, drop="[")
+    with pytest.raises(TypeError, match="drop takes paths"):
+        anncat.open(pair, drop=[1])
+
+
+def test_functions_do_not_see_what_is_dropped(pair):
+    seen = []
+
+    def first(mappings):
+        seen.extend(set(mapping) for mapping in mappings)
+        return dict(mappings[0])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata = anncat.concat(pair, uns_merge=first, drop="uns/title")
+    assert seen == [{"n"}] * 2 and dict(adata.uns) == {"n": 0}
+
+
+def test_text_with_missing_values_is_what_was_asked(tmp_path):
+    adata = small(0)
+    adata.obs["note"] = pd.array(["x", None, "y", "x", None, "y"], dtype="string")
+    differential.write(adata, tmp_path / "a.h5ad", "h5ad")
+    for asked, dtype in ((None, "category"), ("categorical", "category"), ("nullable", "string")):
+        assert opened([tmp_path / "a.h5ad"] * 2, missing_text=asked).obs["note"].dtype == dtype
+    with pytest.raises(ValueError, match="missing_text"):
+        anncat.open([tmp_path / "a.h5ad"], missing_text="text")
+
+
+def test_files_that_links_lead_to_are_followed_when_told(tmp_path):
+    differential.write(small(0), tmp_path / "in.zarr", "zarr3")
+    (tmp_path / "in.zarr" / "X").rename(tmp_path / "elsewhere")
+    (tmp_path / "in.zarr" / "X").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(anncat.Error) as caught:
+        anncat.open([tmp_path / "in.zarr"])
+    assert "follow_external" in str(caught.value) and "--" not in str(caught.value)
+    merged = opened([tmp_path / "in.zarr"], follow_external=True)
+    assert "other-file" in told(merged)
+    again = pickle.loads(pickle.dumps(merged))
+    assert (again.to_memory().X != small(0).X).nnz == 0
+
+
+# ---- what is told
+
+
+def test_names_that_are_not_unique_are_told(pair):
+    with pytest.warns(anncat.Notice, match="more than once|not unique"):
+        merged = anncat.open([pair[0]] * 2)
+    assert "names-not-unique" in told(merged)
+    assert "names-not-unique" in {n["notice"] for n in merged.report()["notices"]}
+    assert "names-not-unique" not in told(opened(pair))
+
+
+def test_many_names_are_looked_at_when_notices_are_asked_for(tmp_path):
+    many = ad.AnnData(sparse.csr_matrix((15_000, 2), dtype=np.float32))
+    many.write_h5ad(tmp_path / "many.h5ad")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        merged = anncat.open([tmp_path / "many.h5ad"] * 2)
+        assert not any(getattr(w.message, "kind", "") == "names-not-unique" for w in warned)
+        assert "names-not-unique" in told(merged)
+        merged.to_memory()
+        merged.to_memory()
+    assert sum(getattr(w.message, "kind", "") == "names-not-unique" for w in warned) == 1
+
+
+def test_dropped_names_are_listed(pair):
+    assert opened(pair).dropped == {"/var": ["a", "e"]}
+    assert opened(pair, join="outer").dropped == {}
+
+
+def test_a_plain_output_of_compressed_inputs_is_told(tmp_path):
+    zeros = ad.AnnData(np.zeros((3000, 200), dtype=np.float32))
+    zeros.write_h5ad(tmp_path / "a.h5ad", compression="gzip")
+    merged = opened([tmp_path / "a.h5ad"] * 2, index_unique="-")
+    with pytest.warns(anncat.Notice, match="compress") as warned:
+        merged.write(tmp_path / "out.h5ad", progress=False)
+    assert "plain-output" in [w.message.kind for w in warned]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", anncat.Notice)
+        merged.write(tmp_path / "out.h5ad", compression=None, overwrite=True, progress=False)
+
+
+# ---- interrupted
+
+
+def test_ctrl_c_ends_a_census(tmp_path):
+    rng = np.random.default_rng(0)
+    x = sparse.random(60_000, 500, density=0.3, format="csr", dtype=np.float32, random_state=rng)
+    ad.AnnData(x).write_h5ad(tmp_path / "big.h5ad", compression="gzip", compression_opts=1)
+    part = ad.read_h5ad(tmp_path / "big.h5ad")[:, 1:]
+    part[:10].write_h5ad(tmp_path / "part.h5ad")
+    code = f"""
+        import anncat, os, signal, threading, time
+        merged = anncat.open(["{tmp_path}/big.h5ad"] * 20 + ["{tmp_path}/part.h5ad"])
+        ended = []
+        def interrupt():
+            time.sleep(0.2)
+            ended.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+        threading.Thread(target=interrupt).start()
+        try:
+            merged._native.compile()
+            print("done")
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - ended[0])
+        assert merged.rows([0]).shape == (1, 499)  # it goes on where it was
+    """
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], cwd=PACKAGE, capture_output=True, timeout=60, env=env
+    )
+    word, *seconds = done.stdout.split()
+    assert word == b"interrupted", done
+    assert float(seconds[0]) < 2, done
