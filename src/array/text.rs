@@ -24,6 +24,15 @@ pub trait TextSource: Debug + Send + Sync {
     /// A source that failed, changed or is not UTF-8. `out` is unspecified then.
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError>;
 
+    /// How many bytes each string of the flat `range` takes at most, if that is known without reading
+    /// them. `None` if not, and also where a string may hold a NUL.
+    ///
+    /// # Errors
+    /// A source that failed or changed.
+    fn len_bounds(&self, _range: Range<u64>) -> Result<Option<Vec<u64>>, ReadError> {
+        Ok(None)
+    }
+
     /// Number of strings.
     fn num_elements(&self) -> u64 {
         self.shape().iter().product()

@@ -33,6 +33,19 @@ impl StackedText {
         shape[0] = parts.iter().map(|part| part.shape()[0]).sum();
         Arc::new(Self { shape, starts, parts })
     }
+
+    /// The parts that a range touches, each with its own range.
+    fn shares(&self, range: Range<u64>) -> impl Iterator<Item = (&SharedText, Range<u64>)> {
+        let first = self.starts.partition_point(|&start| start <= range.start).saturating_sub(1);
+        let places = self.parts.iter().zip(self.starts.windows(2)).skip(first);
+        let (start, end) = (range.start, range.end);
+        places
+            .take_while(move |(_, ends)| ends[0] < end)
+            .map(move |(part, ends)| {
+                (part, start.max(ends[0]) - ends[0]..end.min(ends[1]) - ends[0])
+            })
+            .filter(|(_, range)| !range.is_empty())
+    }
 }
 
 impl TextSource for StackedText {
@@ -41,18 +54,18 @@ impl TextSource for StackedText {
     }
 
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
-        let first = self.starts.partition_point(|&start| start <= range.start).saturating_sub(1);
-        for part in first..self.parts.len() {
-            let (start, end) = (self.starts[part], self.starts[part + 1]);
-            if start >= range.end {
-                break;
-            }
-            let (from, to) = (range.start.max(start), range.end.min(end));
-            if from < to {
-                self.parts[part].read_range(from - start..to - start, out)?;
+        self.shares(range).try_for_each(|(part, range)| part.read_range(range, out))
+    }
+
+    fn len_bounds(&self, range: Range<u64>) -> Result<Option<Vec<u64>>, ReadError> {
+        let mut bounds = Vec::new();
+        for (part, range) in self.shares(range) {
+            match part.len_bounds(range)? {
+                Some(of_part) => bounds.extend(of_part),
+                None => return Ok(None),
             }
         }
-        Ok(())
+        Ok(Some(bounds))
     }
 }
 
@@ -135,6 +148,15 @@ impl TextSource for SuffixedText {
         self.source.read_range(range, &mut source)?;
         source.iter().for_each(|text| out.push_parts(&[text, &self.suffix]));
         Ok(())
+    }
+
+    fn len_bounds(&self, range: Range<u64>) -> Result<Option<Vec<u64>>, ReadError> {
+        if self.suffix.contains('\0') {
+            return Ok(None);
+        }
+        let mut bounds = self.source.len_bounds(range)?;
+        bounds.iter_mut().flatten().for_each(|bound| *bound += self.suffix.len() as u64);
+        Ok(bounds)
     }
 }
 

@@ -49,10 +49,9 @@ impl Packing {
 }
 
 /// Bytes of the collections of a portion of strings.
-pub(super) fn heap_bytes(text_bytes: impl Iterator<Item = usize>) -> u64 {
+pub(super) fn heap_bytes(text_bytes: impl Iterator<Item = u64>) -> u64 {
     let mut packing = Packing::default();
-    let closed: u64 =
-        text_bytes.filter(|&len| len > 0).filter_map(|len| packing.add(len as u64)).sum();
+    let closed: u64 = text_bytes.filter(|&len| len > 0).filter_map(|len| packing.add(len)).sum();
     closed + packing.close().unwrap_or(0)
 }
 
@@ -118,18 +117,24 @@ pub(super) struct Measured {
     /// Where the collections of each portion begin, and where the last one ends, counted from the
     /// first.
     pub portion_starts: Vec<u64>,
+    /// No portion takes less.
+    is_exact: bool,
 }
 
 impl Measured {
-    /// Of the sizes of all portions.
-    pub fn new(source: SharedText, portion_bytes: impl Iterator<Item = u64>) -> Self {
+    /// Of the sizes of all portions, which are bounds unless they are exact.
+    pub fn new(
+        source: SharedText,
+        portion_bytes: impl Iterator<Item = u64>,
+        is_exact: bool,
+    ) -> Self {
         let mut end = 0;
         let ends = portion_bytes.map(|bytes| {
             end += bytes;
             end
         });
         let portion_starts = std::iter::once(0).chain(ends).collect();
-        Self { source, portion_starts }
+        Self { source, portion_starts, is_exact }
     }
 
     pub fn heap_bytes(&self) -> u64 {
@@ -226,10 +231,12 @@ impl PlacedText {
             encoder.close(size);
         }
         let expected = self.heap_of(portion);
-        if heap.len() as u64 != expected.end - expected.start {
+        let room_bytes = expected.end - expected.start;
+        if heap.len() as u64 > room_bytes || self.text.is_exact && heap.len() as u64 != room_bytes {
             let what = "its strings are not those that were read before";
             return Err(ReadError::corrupt("", &self.element, what));
         }
+        heap.resize(room_bytes as usize, 0);
         Ok(())
     }
 }

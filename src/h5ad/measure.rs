@@ -1,4 +1,4 @@
-//! Reads all text once, to know how long it is in the file.
+//! Reads the lengths of all text, or else all text, to know how long it is in the file.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -34,6 +34,7 @@ pub(super) fn measure(
         num_jobs += num_portions(text);
     }
     let sizes: Vec<AtomicU64> = (0..num_jobs).map(|_| AtomicU64::new(0)).collect();
+    let loose: Vec<AtomicBool> = texts.iter().map(|_| AtomicBool::new(false)).collect();
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let failure = Mutex::new(None);
@@ -46,7 +47,10 @@ pub(super) fn measure(
             let text = first_jobs.partition_point(|&first| first <= job) - 1;
             let (element, source) = &texts[text];
             match measure_portion(element, source, job - first_jobs[text], &mut strings, bounds) {
-                Ok(bytes) => size.store(bytes, Ordering::Relaxed),
+                Ok((bytes, is_exact)) => {
+                    size.store(bytes, Ordering::Relaxed);
+                    loose[text].fetch_or(!is_exact, Ordering::Relaxed);
+                }
                 Err(error) => {
                     stop.store(true, Ordering::Relaxed);
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -64,37 +68,49 @@ pub(super) fn measure(
     if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
-    let of_text = |(&first, (_, text)): (&usize, &(String, SharedText))| {
+    let measured = first_jobs.iter().zip(texts).zip(loose).map(|((&first, (_, text)), loose)| {
         let sizes = &sizes[first..first + num_portions(text)];
-        Measured::new(text.clone(), sizes.iter().map(|size| size.load(Ordering::Relaxed)))
-    };
-    Ok(first_jobs.iter().zip(texts).map(of_text).collect())
+        let sizes = sizes.iter().map(|size| size.load(Ordering::Relaxed));
+        Measured::new(text.clone(), sizes, !loose.into_inner())
+    });
+    Ok(measured.collect())
 }
 
-/// Bytes of the heap of a portion.
+/// Whether a reference can hold a string's length.
+fn fits(len_bytes: u64) -> bool {
+    u32::try_from(len_bytes).is_ok()
+}
+
+/// Bytes of the heap of a portion, at most, and whether it is just as many.
 fn measure_portion(
     element: &str,
     source: &SharedText,
     portion: usize,
     strings: &mut TextBuf,
     bounds: &Bounds<'_>,
-) -> Result<u64, LayoutError> {
-    let mut lengths = Vec::new();
+) -> Result<(u64, bool), LayoutError> {
+    let (mut lengths, mut is_exact) = (Vec::new(), true);
     each_part(strings_of(portion, source.num_elements()), bounds.max_strings, |part| {
         if (bounds.is_cancelled)() {
             return Err(LayoutError::Cancelled);
+        }
+        let bounds = source.len_bounds(part.clone()).map_err(ElementError::read(element))?;
+        if let Some(bounds) = bounds.filter(|bounds| bounds.iter().all(|&len| fits(len))) {
+            lengths.extend(bounds);
+            is_exact = false;
+            return Ok(());
         }
         strings.clear();
         source.read_range(part, strings).map_err(ElementError::read(element))?;
         if memchr::memchr(0, strings.joined().as_bytes()).is_some() {
             return Err(LayoutError::nul(element));
         }
-        if strings.iter().any(|text| u32::try_from(text.len()).is_err()) {
+        if !strings.iter().all(|text| fits(text.len() as u64)) {
             let what = "a string of 4 GiB or more, which HDF5 cannot store";
             return Err(LayoutError::text(element, what));
         }
-        lengths.extend(strings.iter().map(str::len));
+        lengths.extend(strings.iter().map(|text| text.len() as u64));
         Ok(())
     })?;
-    Ok(heap_bytes(lengths.into_iter()))
+    Ok((heap_bytes(lengths.into_iter()), is_exact))
 }

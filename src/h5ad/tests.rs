@@ -2,6 +2,7 @@
 //! of a layout depends on when, where or by how many threads it was made.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use hdf5::types::VarLenUnicode;
 
 use super::patch::Patch;
 use super::*;
-use crate::array::{MemoryText, SharedText, TextBuf};
+use crate::array::{MemoryText, SharedText, TextBuf, TextSource};
+use crate::base::ReadError;
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group, Node};
 
 fn text(shape: &[u64], strings: &[String]) -> SharedText {
@@ -74,6 +76,48 @@ fn lay_out(path: &Path, tree: &Group, threads: usize, max_strings: u64) -> Layou
         }
     }
     layout
+}
+
+/// Text of which only is known that no string is more than so many bytes longer than it is.
+#[derive(Debug)]
+struct Loose(SharedText, u64);
+
+impl TextSource for Loose {
+    fn shape(&self) -> &[u64] {
+        self.0.shape()
+    }
+
+    fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+        self.0.read_range(range, out)
+    }
+
+    fn len_bounds(&self, range: Range<u64>) -> Result<Option<Vec<u64>>, ReadError> {
+        let mut out = TextBuf::new();
+        self.read_range(range, &mut out)?;
+        Ok(Some(out.iter().map(|text| text.len() as u64 + self.1).collect()))
+    }
+}
+
+#[test]
+fn text_that_is_shorter_than_it_may_be_leaves_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let strings = odd_strings(20_000);
+    let of = |more| {
+        let mut root = Group::default();
+        let text: SharedText = Arc::new(Loose(text(&[20_000], &strings), more));
+        let node = ArrayNode { attrs: Attrs::default(), data: Data::Text(text) };
+        root.insert("uns/odd", Node::Array(node)).unwrap();
+        root
+    };
+    let path = |more: u64| dir.path().join(format!("{more}.h5ad"));
+    let exact = lay_out(&path(0), &of(0), 2, 1000);
+    for more in [1, 300, 70_000] {
+        let loose = lay_out(&path(more), &of(more), 2, 1000);
+        assert!(loose.len_bytes > exact.len_bytes);
+        let file = hdf5::File::open(path(more)).unwrap();
+        let read = file.dataset("uns/odd").unwrap().read_raw::<VarLenUnicode>().unwrap();
+        assert!(read.iter().map(VarLenUnicode::as_str).eq(strings.iter().map(String::as_str)));
+    }
 }
 
 #[test]

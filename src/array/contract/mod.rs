@@ -90,6 +90,13 @@ fn check_text(text: &dyn TextSource, seed: u64) {
             .chain((range.start..range.end).map(|at| whole.get(at as usize)))
             .collect();
         assert_eq!(out, expected, "{range:?} of {text:?}");
+        if let Some(bounds) = text.len_bounds(range.clone()).unwrap() {
+            let texts: Vec<&str> = out.iter().skip(1).collect();
+            assert_eq!(bounds.len(), texts.len(), "{range:?} of {text:?}");
+            for (&bound, text) in bounds.iter().zip(texts) {
+                assert!(text.len() as u64 <= bound && !text.contains('\0'), "{text:?}: {bound}");
+            }
+        }
     }
 }
 

@@ -109,12 +109,8 @@ impl TextSource for VlenText {
 
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
         let mut heap = HeapReader::new(&self.storage.file, Meaning::Data);
-        let most = FETCH_BYTES / RECORD_BYTES as u64;
-        each_fetch(&self.storage.shape, range, most, |first, part| {
-            let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];
-            self.storage.read(part, &mut records)?;
-            out.reserve(records.len() / RECORD_BYTES);
-            let records = records.as_chunks::<RECORD_BYTES>().0;
+        each_references(&self.storage, range, |first, records| {
+            out.reserve(records.len());
             let len: u64 = records.iter().map(stored_len).sum();
             out.reserve_bytes(len.min(MOST_RESERVED) as usize);
             for (index, record) in records.iter().enumerate() {
@@ -127,6 +123,32 @@ impl TextSource for VlenText {
             Ok(())
         })
     }
+
+    /// What references say; strings end before if they hold a NUL. A claim that the file is too short
+    /// for is not believed.
+    fn len_bounds(&self, range: Range<u64>) -> Result<Option<Vec<u64>>, ReadError> {
+        let mut bounds = Vec::new();
+        each_references(&self.storage, range, |_, records| {
+            bounds.extend(records.iter().map(stored_len));
+            Ok(())
+        })?;
+        let fit = bounds.iter().sum::<u64>() <= self.storage.file.source.len();
+        Ok(fit.then_some(bounds))
+    }
+}
+
+/// Calls `each` with the references of a part of a dataset, and the first position of the part.
+fn each_references(
+    storage: &Storage,
+    range: Range<u64>,
+    mut each: impl FnMut(u64, &[[u8; RECORD_BYTES]]) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let most = FETCH_BYTES / RECORD_BYTES as u64;
+    each_fetch(&storage.shape, range, most, |first, part| {
+        let mut records = vec![0; part.num_elements() as usize * RECORD_BYTES];
+        storage.read(part, &mut records)?;
+        each(first, records.as_chunks().0)
+    })
 }
 
 /// A dataset of strings that the library reads.
