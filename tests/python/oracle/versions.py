@@ -98,6 +98,9 @@ def _joined_as_before(parts: list[pd.DataFrame], name, join) -> pd.Series | None
     if not lacks and _is_whole(find_common_type([part[name].dtype for part in heard])):
         return None
     dtype = join(heard)[name].dtype
+    if _is_whole(dtype):
+        # Who lacks it has no rows.
+        dtype = np.dtype(object if dtype.kind == "b" else np.float64)
 
     def missing(part):
         return pd.Series([None] * len(part), index=part.index, dtype=dtype)
