@@ -148,7 +148,11 @@ def _write(merged: Any, place: Path, elements: dict[str, Any], max_loaded_elems:
 
 def _put(group: Any, elements: dict[str, Any]) -> None:
     for path, value in elements.items():
-        ad.io.write_elem(group, path, value)
+        # anndata 0.13 takes no paths.
+        parent, _, key = path.rpartition("/")
+        if parent and parent not in group:
+            ad.io.write_elem(group, parent, {})
+        ad.io.write_elem(group[parent] if parent else group, key, value)
 
 
 def _to_path(merged: Any, out: Path, elements: dict[str, Any], max_loaded_elems: int) -> None:
