@@ -121,6 +121,7 @@ def main():
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=["h5ad", "zarr"], default="h5ad")
+    parser.add_argument("--zarr-format", type=int, choices=[2, 3], default=2, help="of zarr without shards")
     parser.add_argument("--shard", action="store_true", help="zarr v3 in shards of a gigabyte, as anndata 0.13 writes it")
     parser.add_argument("--compression", default="none", help="of an h5ad: none, gzip, lzf; or several, with commas")
     args = parser.parse_args()
@@ -129,9 +130,9 @@ def main():
         adata = make(number, args)
         if args.format == "zarr":
             path = args.out / f"in{number}.zarr"
+            ad.settings.zarr_write_format = 3 if args.shard else args.zarr_format
             if args.shard:
                 zarr.config.set({"array.target_shard_size_bytes": 1_000_000_000})
-                ad.settings.zarr_write_format = 3
                 ad.settings.auto_shard_zarr_v3 = True
             adata.write_zarr(path)
             print(path, adata.shape, flush=True)

@@ -235,7 +235,7 @@ def materialize_lzf(bench):
 
 def sharded(bench):
     """inputs in shards of a gigabyte, as anndata 0.13 writes them, beside the same inputs without"""
-    kinds = {"sharded": bench.inputs(format="zarr", shard=True), "plain": bench.inputs(format="zarr")}
+    kinds = {"sharded": bench.inputs(format="zarr", shard=True), "plain": bench.inputs(format="zarr", zarr_format=3)}
     bench.warm = [*kinds["sharded"], *kinds["plain"]]
 
     def rows(kind):
