@@ -244,7 +244,7 @@ fn serve(
     let Loaded { merged, names } = load::load(recipe, limits, dropped, talk)?;
     let face = ZarrFace::new(&merged.root, &recipe.layout)?;
     for error in face.left_out() {
-        talk.note(format_args!("left out: {error}"));
+        talk.note(format_args!("left out of {STORE}: {error}"));
     }
     let answer = MountAnswer {
         mountpoint: mountpoint.display().to_string(),

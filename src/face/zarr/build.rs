@@ -285,7 +285,7 @@ fn check_record(path: &str, node: &Node) -> Result<(), FaceError> {
     } else {
         return Ok(());
     };
-    let hint = "hint: an .h5ad file can hold it (anncat materialize)";
+    let hint = "hint: an .h5ad file can hold it (merged.h5ad of a mount, anncat materialize)";
     Err(unpresentable(path, format!("{what}\n  {hint}")))
 }
 
