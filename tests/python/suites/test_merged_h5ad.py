@@ -124,6 +124,33 @@ def _slices(arguments) -> bool:
     return True
 
 
+# What R's readers of AnnData stand on: rhdf5 of Bioconductor.
+IN_R = """
+suppressMessages(library(rhdf5))
+path <- commandArgs(TRUE)[1]
+stopifnot(nrow(h5ls(path)) > 10, "X" %in% h5ls(path)$name)
+cat(sprintf("%.10g", sum(as.numeric(h5read(path, "X/data")))), "\\n")
+cat(h5read(path, "X/indptr", index = list(2:4)), "\\n")
+cat(h5read(path, "obs/_index")[c(1, 3)], "\\n")
+cat(h5readAttributes(path, "X")[["encoding-type"]], "\\n")
+"""
+
+
+def test_r(merged, expected):
+    if shutil.which("Rscript") is None:
+        pytest.skip("there is no R here (apt-get install r-bioc-rhdf5)")
+    ran = subprocess.run(["Rscript", "-e", IN_R, merged], capture_output=True, text=True)
+    if "no package called" in ran.stderr:
+        pytest.skip("R has no rhdf5 here (apt-get install r-bioc-rhdf5)")
+    assert ran.returncode == 0, ran.stderr
+    total, indptr, names, kind = (line.split() for line in ran.stdout.splitlines())
+    x = expected.X
+    assert float(total[0]) == pytest.approx(float(x.data.sum(dtype=np.float64)))
+    assert [int(n) for n in indptr] == x.indptr[1:4].tolist()
+    assert names == expected.obs_names[[0, 2]].tolist()
+    assert kind == [f"{x.format}_matrix"]
+
+
 def test_eight_processes_at_once(merged, expected):
     with h5py.File(merged, "r") as file:
         data = file["X/data"][()]
