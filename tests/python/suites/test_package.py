@@ -318,10 +318,28 @@ def test_a_dataset_gives_batches_also_to_workers(pair):
     expected = merged.to_memory().X.toarray()
     np.testing.assert_array_equal(data.__getitems__([4, 9]), expected[[4, 9]])
     np.testing.assert_array_equal(data[3], expected[[3]])
+    # What a loader of torch does with workers: each gets the dataset, and numbers of rows.
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            batches = pool.starmap_async(_batch, [(data, list(range(at, min(at + 5, 12)))) for at in (0, 5, 10)]).get(60)
+        np.testing.assert_array_equal(np.concatenate(batches), expected)
+
+
+@pytest.mark.parametrize("method", [None, "fork", "spawn", "forkserver"])
+def test_a_loader_of_torch_reads(pair, method):
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    for workers in (0, 2):
-        loader = torch.utils.data.DataLoader(data, batch_size=5, num_workers=workers, collate_fn=_same)
+    merged = opened(pair, **OUTER)
+    data = anncat.RowDataset(merged, obs="cell_type", transform=_dense)
+    expected = merged.to_memory().X.toarray()
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=5, num_workers=2 if method else 0, collate_fn=_same, multiprocessing_context=method
+    )
+    for _ in range(2):
         np.testing.assert_array_equal(np.concatenate(list(loader)), expected)
+
+
+def _batch(data, rows):
+    return data.__getitems__(rows)
 
 
 def _dense(batch):

@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import pytest
 from oracle.anncat import ROOT, SKIP_FUSE
 
 WHEELS = [os.environ["ANNCAT_WHEEL"]] if os.environ.get("ANNCAT_WHEEL") else sorted(map(str, (ROOT / "dist").glob("anncat-*.whl")))
+SDISTS = sorted(map(str, (ROOT / "dist").glob("anncat-*.tar.gz")))
 PYTHONS = [python for python in os.environ.get("ANNCAT_PYTHONS", "").split(":") if python]
 SMOKE = ROOT / "tests/python/programs/package_smoke.py"
 MOST_BYTES = 25 << 20
@@ -60,6 +63,22 @@ def test_the_wheel_holds_the_module_and_the_program():
     assert "anncat/_native.abi3.so" in names and "anncat/py.typed" in names
     assert [name for name in names if name.endswith(".data/scripts/anncat")]
     assert not any(name.endswith(("_native.abi3.so.new", ".pyc")) for name in names)
+
+
+@pytest.mark.skipif(not SDISTS, reason="no source distribution is built (scripts/wheel)")
+def test_the_source_distribution_finds_what_it_builds(tmp_path):
+    with tarfile.open(SDISTS[-1]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (root,) = tmp_path.iterdir()
+    for name in ("Cargo.lock", "src/main.rs", "python/src/lib.rs", "anncat/__init__.py", "build_backend.py"):
+        assert (root / name).exists(), name
+    # Without maturin: only where it looks.
+    code = "import sys, types; sys.modules['maturin'] = types.SimpleNamespace(__all__=['build_wheel'], build_wheel=None)\n"
+    code += "import build_backend; print(build_backend._workspace())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(root)
+    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    assert settings["build-system"]["backend-path"] == ["."] and settings["tool"]["maturin"]["data"] == "anncat.data"
 
 
 @pytest.mark.skipif(not WHEELS, reason="no wheel is built (scripts/wheel, or ANNCAT_WHEEL)")
