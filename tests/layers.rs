@@ -46,8 +46,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "input/hdf5",
         &[
-            "cursor", "elements", "datatype", "file", "library", "headers", "chunks", "values",
-            "metadata", "serve",
+            "cursor", "elements", "datatype", "others", "file", "library", "headers", "chunks",
+            "values", "metadata", "serve",
         ],
     ),
     ("input/zarr", &["store", "encoding", "values"]),

@@ -115,6 +115,10 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let started = Instant::now();
     let Loaded { mut merged, names } =
         load::load(&recipe, args.recipe.limits(), &args.recipe.dropped, talk)?;
+    // Files that inputs lead to are inputs too, and known only now.
+    let others = merged.identities.iter().flat_map(|input| &input.others);
+    let others = others.map(|other| other.path.clone()).collect();
+    check_target(out, kind, &OutputRules { inputs: others, ..rules })?;
     if let Output::H5ad(_) = output
         && args.output.compression.is_none()
         && let Some(notice) = merged.plain_output()

@@ -64,16 +64,8 @@ enum Command {
     Materialize(Box<materialize::MaterializeArgs>),
     Unmount(unmount::UnmountArgs),
     /// Answers questions about HDF5 files on stdin; anncat starts it where libhdf5 has to be asked
-    #[command(hide = true, name = LIBHDF5)]
+    #[command(hide = true, name = input::Helper::SUBCOMMAND)]
     Libhdf5,
-}
-
-/// The subcommand in which libhdf5 runs.
-const LIBHDF5: &str = "libhdf5";
-
-/// This program once more, whatever stands at its path by now.
-fn libhdf5_helper() -> input::Helper {
-    input::Helper { program: "/proc/self/exe".into(), arguments: vec![LIBHDF5.into()] }
 }
 
 /// Runs the program.
@@ -92,7 +84,8 @@ pub fn main() -> ExitCode {
     let talk = cli.talk;
     refuse_to_die_of_limits();
     log::start(talk);
-    input::use_helper(libhdf5_helper());
+    // This program once more, whatever stands at its path by now.
+    input::use_helper(input::Helper::of_program("/proc/self/exe".into()));
     let done = match cli.command {
         Command::Mount(args) => mount::run(*args, talk),
         Command::Inspect(args) => inspect::run(&args, talk),

@@ -35,7 +35,8 @@ pub fn open(path: &Path, context: &Arc<io::Context>) -> Result<Source, OpenError
     } else {
         return Err(OpenError::NoFile { path: path.to_owned() });
     };
-    memory::allow_for_input(source.identity.len);
+    let others = source.identity.others.iter().map(|other| other.len);
+    memory::allow_for_input(others.fold(source.identity.len, u64::saturating_add));
     Ok(source)
 }
 

@@ -21,6 +21,8 @@ pub struct Identity {
     pub mtime_ns: i64,
     /// Of a zarr directory, a digest of the names, lengths and times of all its files; of a file, 0.
     pub digest: u64,
+    /// Other files in which some of its bytes lie.
+    pub others: Vec<Identity>,
 }
 
 impl Identity {
@@ -34,10 +36,11 @@ impl Identity {
             len: metadata.len(),
             mtime_ns: mtime_ns(metadata),
             digest: 0,
+            others: Vec::new(),
         }
     }
 
-    /// True when a file with this metadata is the same file, unchanged.
+    /// True when a file with this metadata is the same file, unchanged; of other files it says nothing.
     #[must_use]
     pub fn matches(&self, metadata: &Metadata) -> bool {
         self.dev == metadata.dev()
@@ -59,6 +62,10 @@ impl Identity {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(self.path.as_os_str().as_bytes());
+        for other in &self.others {
+            bytes.push(0);
+            bytes.append(&mut other.bytes());
+        }
         bytes
     }
 }

@@ -21,7 +21,8 @@ pub struct ContentIdentity {
     /// Time of the last change, in seconds since 1970 with nine decimals; as text, because JSON
     /// readers round numbers of this size.
     pub modified: String,
-    /// Of a zarr directory, the digest of the names, lengths, times and inodes of its files.
+    /// Of a zarr directory, the digest of the names, lengths, times and inodes of its files; of a file
+    /// that leads to others, that of theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Digest of a sample of the bytes, which every copy has.
@@ -53,7 +54,7 @@ impl ContentIdentity {
         Self {
             len_bytes: opened.len,
             modified: format!("{seconds}.{nanos:09}"),
-            digest: (opened.digest != 0).then(|| format!("{:016x}", opened.digest)),
+            digest: digest(opened).map(|digest| format!("{digest:016x}")),
             fingerprint: String::new(),
         }
     }
@@ -87,14 +88,31 @@ impl Expected {
     }
 }
 
+/// What there is to compare beside length and time; `None` of a file that leads to no other.
+fn digest(opened: &io::Identity) -> Option<u64> {
+    let mut bytes = opened.digest.to_le_bytes().to_vec();
+    for other in &opened.others {
+        bytes.extend_from_slice(&other.len.to_le_bytes());
+        bytes.extend_from_slice(&other.mtime_ns.to_le_bytes());
+    }
+    match opened.others.is_empty() {
+        true => (opened.digest != 0).then_some(opened.digest),
+        false => Some(xxhash_rust::xxh3::xxh3_64(&bytes)),
+    }
+}
+
+/// Of an input and all files that it leads to.
 fn fingerprint_of(opened: &io::Identity) -> Result<String, InputError> {
-    let io = |error| ReadError::io(&opened.path, "", error);
-    let fingerprint = fingerprint::of(&opened.path).map_err(io)?;
-    // Looked at afterwards: what was read before a change is good.
-    if opened.digest == 0 {
-        let metadata = std::fs::metadata(&opened.path).map_err(io)?;
-        if !opened.matches(&metadata) {
-            return Err(ReadError::Changed { file: opened.path.clone() }.into());
+    let mut fingerprint = String::new();
+    for file in std::iter::once(opened).chain(&opened.others) {
+        let io = |error| ReadError::io(&file.path, "", error);
+        fingerprint += &fingerprint::of(&file.path).map_err(io)?;
+        // Looked at afterwards: what was read before a change is good.
+        if file.digest == 0 {
+            let metadata = std::fs::metadata(&file.path).map_err(io)?;
+            if !file.matches(&metadata) {
+                return Err(ReadError::Changed { file: file.path.clone() }.into());
+            }
         }
     }
     Ok(fingerprint)

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::others::Others;
 use crate::input::opened::OpenError;
 use crate::io::{Context, Source};
 
@@ -11,6 +12,8 @@ use crate::io::{Context, Source};
 pub struct HdfFile {
     pub source: Arc<dyn Source>,
     pub context: Arc<Context>,
+    /// Other files that hold some of its bytes.
+    pub others: Arc<Others>,
     /// Where the superblock lies; addresses in the file count from here.
     pub base: u64,
     /// Addresses and lengths take eight bytes, as in every file that a usual writer makes. If not,
@@ -40,6 +43,19 @@ impl HdfFile {
     /// The file is missing, unreadable, or no HDF5 file.
     pub fn open(path: &Path, context: &Arc<Context>) -> Result<Self, OpenError> {
         let source = context.file(path).map_err(|error| OpenError::system(path, error))?;
+        Self::new(source, context, &Others::new(context), path)
+    }
+
+    /// As [`Self::open`], of a source that is open, and was named as `path`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn new(
+        source: Arc<dyn Source>,
+        context: &Arc<Context>,
+        others: &Arc<Others>,
+        path: &Path,
+    ) -> Result<Self, OpenError> {
         let mut base = 0;
         let mut head = [0; 16];
         loop {
@@ -60,6 +76,7 @@ impl HdfFile {
         Ok(Self {
             source,
             context: Arc::clone(context),
+            others: Arc::clone(others),
             base,
             wide: sizes == [8, 8],
             is_open_for_writing,

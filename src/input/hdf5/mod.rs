@@ -5,7 +5,8 @@
 //! global lock. Array data is read by our own positioned reads. In both, libhdf5 is the fallback for
 //! what we do not know, and the reference that tests compare us with.
 //!
-//! The floor: `cursor`, `elements` (bytes in memory), `datatype` (what elements are), `file`. On it
+//! The floor: `cursor`, `elements` (bytes in memory), `datatype` (what elements are), `others` (other
+//! files that an input leads to), `file`. On it
 //! stand the rooms, each of which knows only those before it:
 //!
 //! 1. [`library`]: all that is asked of libhdf5;
@@ -26,6 +27,7 @@ mod file;
 mod headers;
 mod library;
 mod metadata;
+mod others;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -47,7 +49,10 @@ pub use serve::serve;
 pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     let file = Arc::new(file::HdfFile::open(path, context)?);
     let root = metadata::root(&file, path)?;
-    let identity = file.source.identity();
-    let notes = file.is_open_for_writing.then_some(Note::OpenForWriting).into_iter().collect();
+    let mut identity = file.source.identity();
+    identity.others = file.others.identities(&identity);
+    let writing = file.is_open_for_writing.then_some(Note::OpenForWriting);
+    let others = identity.others.iter().map(|other| Note::OtherFile(other.path.clone()));
+    let notes = writing.into_iter().chain(others).collect();
     Ok(Source { path: path.to_owned(), root, identity, notes })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::library::Complaint;
 use super::library::direct;
 use super::library::isolated::wire::{self, Ask, Question, Strings};
 use super::metadata::library::plain_root;
@@ -27,20 +28,21 @@ pub fn serve() -> io::Result<()> {
 }
 
 fn answer(question: &Question, to: &mut impl Write) -> io::Result<()> {
-    fn say<T: Serialize>(answer: &Result<T, String>, to: &mut impl Write) -> io::Result<()> {
+    fn say<T: Serialize>(answer: &Result<T, Complaint>, to: &mut impl Write) -> io::Result<()> {
         wire::send(answer, to)
     }
-    let file = &question.path();
+    let file = &question.file;
     match &question.ask {
         Ask::Tree { base } => say(&plain_root(file, *base), to),
         Ask::Elements(spot) => {
-            let answer = zeroed(question.answer_bytes(), 1).map_err(|error| error.to_string());
+            let answer =
+                zeroed(question.answer_bytes(), 1).map_err(|error| error.to_string().into());
             let read = |mut out: Vec<u8>| direct::elements(file, spot, &mut out).map(|()| out);
             say(&answer.and_then(read), to)
         }
         Ask::Text(spot) => {
             let mut texts = TextBuf::new();
-            say(&direct::text(file, spot, &mut texts).and_then(|()| strings(&texts)), to)
+            say(&direct::text(file, spot, &mut texts).and_then(|()| Ok(strings(&texts)?)), to)
         }
         Ask::Chunks { element, rank } => say(&direct::chunks(file, element, *rank), to),
     }

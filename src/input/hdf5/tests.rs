@@ -206,7 +206,7 @@ fn chunks_by_both(
     file.close().unwrap();
     let file = Arc::new(file::HdfFile::open(path, &context()).unwrap());
     let header = library::locked(|| {
-        let handle = library::open_file(path).unwrap();
+        let handle = library::open_file(&library::Pinned::of(&*file.source)).unwrap();
         ObjectInfo::of(&library::open_dataset(&handle, "/many").unwrap()).unwrap().address
     });
     let datatype = Datatype::Fixed { dtype: DType::I32, swap_bytes: 1, plain: true };

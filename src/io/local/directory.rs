@@ -187,6 +187,7 @@ impl Directory for LocalDirectory {
             len: survey.len_bytes,
             mtime_ns: survey.newest_ns.unwrap_or(self.root_stamp.content.mtime_ns),
             digest: survey.digest,
+            others: Vec::new(),
         };
         if self.context.limits().external == External::Refuse && !survey.outside.is_empty() {
             identity.digest = identity.digest.wrapping_add(survey.outside.len() as u64);
@@ -261,7 +262,15 @@ impl Source for Chunk<'_> {
     fn identity(&self) -> Identity {
         let path = self.directory.root.join(&self.key);
         let content = self.directory.root_stamp.content;
-        Identity { path, dev: content.dev, ino: 0, len: self.len, mtime_ns: 0, digest: 0 }
+        Identity {
+            path,
+            dev: content.dev,
+            ino: 0,
+            len: self.len,
+            mtime_ns: 0,
+            digest: 0,
+            others: Vec::new(),
+        }
     }
 
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {

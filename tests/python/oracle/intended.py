@@ -41,6 +41,7 @@ RULES = {
     "unlike-unequal": "an array and an awkward array, or dicts beside what is none, are not equal in a merge",
     "big-endian": "big-endian numbers are numbers like all others",
     "half-sparse": "float16 among sparse matrices is float32",
+    "parts-missing": "a virtual dataset whose file is not there is an error",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
 }
 

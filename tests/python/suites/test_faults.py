@@ -8,13 +8,17 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 import time
+import zlib
 
 import anndata as ad
 import h5py
+import numcodecs
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from scipy import sparse
 
 from oracle import anncat, compare, differential
@@ -320,3 +324,101 @@ def test_categories_that_are_claimed(base, tmp_path, dtype):
     )
     assert done.returncode == 1 and "/obs/cell_type: " in done.stderr, (done.returncode, done.stderr)
     assert not (tmp_path / "out.h5ad").exists()
+
+
+def peak_mib(*args) -> tuple[int, str, int]:
+    """Runs anncat: its code, what it said, and the most memory that it had."""
+    with tempfile.TemporaryFile("w+") as told:
+        process = subprocess.Popen([anncat.BIN, *map(str, args)], stdout=subprocess.DEVNULL, stderr=told)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        return process.returncode, told.read(), usage.ru_maxrss >> 10
+
+
+BUDGET_MIB = 64
+# What docs/RELIABILITY.md allows beside the budget.
+MARGIN_MIB = 128
+
+
+@pytest.fixture(params=["h5ad", "zarr"])
+def one_chunk(request, tmp_path):
+    """Ordinary counts whose `data` and `indices` are one chunk each, larger than the budget allows in memory."""
+    rows, per = 60_000, 300
+    rng = np.random.default_rng(0)
+    data = rng.integers(1, 5, rows * per).astype("f4")
+    indices = np.tile(np.arange(per, dtype="i4") * 3, rows)
+    x = sparse.csr_matrix((data, indices, np.arange(0, rows * per + 1, per, dtype="i4")), shape=(rows, 1000))
+    path = tmp_path / f"in.{request.param}"
+    if request.param == "zarr":
+        with zarr.config.set({"array.rectilinear_chunks": False}):
+            ad.AnnData(x).write_zarr(path)
+            group = zarr.open_group(path, mode="r+")
+            for key, values in (("data", data), ("indices", indices)):
+                attrs = dict(group["X"][key].attrs)
+                del group["X"][key]
+                gzip = zarr.codecs.GzipCodec(level=1) if group.metadata.zarr_format == 3 else numcodecs.GZip(level=1)
+                made = group["X"].create_array(key, shape=values.shape, chunks=values.shape, dtype=values.dtype, compressors=[gzip])
+                made[:] = values
+                made.attrs.update(attrs)
+            zarr.consolidate_metadata(path)
+    else:
+        ad.AnnData(x).write_h5ad(path)
+        with h5py.File(path, "r+") as f:
+            for key in ("data", "indices"):
+                values, attrs = f["X"][key][:], dict(f["X"][key].attrs)
+                del f["X"][key]
+                made = f["X"].create_dataset(key, data=values, chunks=values.shape, compression="gzip", compression_opts=1)
+                made.attrs.update(attrs)
+    return path, x
+
+
+def test_one_huge_chunk_is_read_in_linear_time_within_the_budget(one_chunk, tmp_path):
+    path, x = one_chunk
+    began = time.monotonic()
+    code, said, peak = peak_mib("materialize", f"--memory={BUDGET_MIB}MiB", path, "-o", tmp_path / "out.h5ad")
+    assert code == 0, said
+    assert peak < BUDGET_MIB + MARGIN_MIB
+    assert time.monotonic() - began < 60
+    assert abs(ad.read_h5ad(tmp_path / "out.h5ad").X - x).nnz == 0
+
+
+def test_a_bomb_stays_within_the_budget(tmp_path):
+    """A few hundred kilobytes that inflate to 512 MiB in one chunk."""
+    n, size = 4, 512 << 20
+    deflate = zlib.compressobj(9)
+    bomb = b"".join([deflate.compress(bytes(1 << 24)) for _ in range(size >> 24)] + [deflate.flush()])
+    path = tmp_path / "bomb.h5ad"
+    differential.write(ad.AnnData(np.ones((n, 2), "f4")), path, "h5ad")
+    with h5py.File(path, "r+") as f:
+        made = f["obsm"].create_dataset("b", shape=(n, size // n), dtype="u1", chunks=(n, size // n), compression="gzip")
+        made.id.write_direct_chunk((0, 0), bomb)
+        made.attrs.update(ARRAY)
+    code, said, peak = peak_mib("materialize", f"--memory={BUDGET_MIB}MiB", "--compression=gzip", path, "-o", tmp_path / "out.h5ad")
+    assert code in (0, 1), said
+    assert peak < BUDGET_MIB + MARGIN_MIB
+    if code == 0:
+        with h5py.File(tmp_path / "out.h5ad") as f:
+            assert not f["obsm/b"][2, ::4096].any()
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_a_file_that_is_open_for_writing_is_told(tmp_path, is_small):
+    """Its flags say so while somebody has it open, and when that somebody was killed. A file that only
+    libhdf5 knows (more than eight links in a group of the new kind) is refused by it."""
+    path, copy = tmp_path / "writing.h5ad", tmp_path / "killed.h5ad"
+    with h5py.File(path, "w", libver="latest") as file:
+        ad.io.write_elem(file, "/", ad.AnnData(np.ones((4, 2), "f4")))
+        for key in ("layers", "obsm", "varm", "obsp", "varp", "uns"):
+            if is_small:
+                del file[key]
+    assert "open for writing" not in anncat.run("inspect", path).stdout
+    with h5py.File(path, "r+", libver="latest") as file:
+        file.flush()
+        shutil.copy(path, copy)
+        for one in (path, copy):
+            if is_small:
+                told = json.loads(anncat.run("inspect", "--json", one).stdout)["notices"]
+                assert "open-for-writing" in [notice["notice"] for notice in told]
+            else:
+                refused("inspect", one, says="open for write")

@@ -314,3 +314,16 @@ def test_half_sparse(tmp_path):
     dense = small(0, x=lambda values: values.astype(np.float16))
     out = merged(tmp_path, [dense, small(1, x=lambda values: sparse.csr_matrix(values, dtype=np.int8))], {}, "half-sparse")
     assert out.X.dtype == np.float32
+
+
+def test_parts_missing(tmp_path):
+    path, other = tmp_path / "a.h5ad", tmp_path / "other.h5"
+    differential.write(ad.AnnData(np.ones((4, 2), "f4")), path, "h5ad")
+    with h5py.File(path, "r+") as file:
+        layout = h5py.VirtualLayout((4, 1), "f8")
+        layout[:] = h5py.VirtualSource(str(other), "v", shape=(4, 1))
+        made = file["obsm"].create_virtual_dataset("q", layout, fillvalue=-1)
+        made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    assert ad.read_h5ad(path).obsm["q"].tolist() == [[-1]] * 4
+    with pytest.raises(anncat.Failed, match="other.h5"):
+        anncat.materialize([path], tmp_path / "out.h5ad", {}, "--follow-external")

@@ -2,13 +2,13 @@
 //! holds open.
 
 use std::ffi::{c_int, c_uint, c_void};
-use std::path::Path;
 
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5d, h5p, h5s};
 
 use super::door::{Id, check, locked, native_type, open_dataset, open_file};
 use super::isolated::wire::{Spot, StoredChunks};
+use super::pinned::{Complaint, Pinned};
 use super::values::{Values, text_of};
 use crate::array::TextBuf;
 use crate::input::hdf5::datatype::Datatype;
@@ -18,8 +18,8 @@ use crate::input::hdf5::elements::push_text;
 /// type when not.
 ///
 /// # Errors
-/// What the library says.
-pub fn elements(file: &Path, spot: &Spot, out: &mut [u8]) -> Result<(), String> {
+/// What the library says, or that the file was replaced.
+pub fn elements(file: &Pinned, spot: &Spot, out: &mut [u8]) -> Result<(), Complaint> {
     with_dataset(file, &spot.element, |dataset| {
         let (file_space, memory_space) = spaces(dataset, spot)?;
         let stored = datatype_of(dataset)?;
@@ -46,7 +46,7 @@ pub fn elements(file: &Path, spot: &Spot, out: &mut [u8]) -> Result<(), String> 
 ///
 /// # Errors
 /// What the library says, or one is not UTF-8.
-pub fn text(file: &Path, spot: &Spot, out: &mut TextBuf) -> Result<(), String> {
+pub fn text(file: &Pinned, spot: &Spot, out: &mut TextBuf) -> Result<(), Complaint> {
     with_dataset(file, &spot.element, |dataset| {
         let (file_space, memory_space) = spaces(dataset, spot)?;
         let stored = datatype_of(dataset)?;
@@ -76,8 +76,8 @@ pub fn text(file: &Path, spot: &Spot, out: &mut TextBuf) -> Result<(), String> {
 /// The chunks of a dataset as the library lists them.
 ///
 /// # Errors
-/// What the library says.
-pub fn chunks(file: &Path, element: &str, rank: usize) -> Result<StoredChunks, String> {
+/// What the library says, or that the file was replaced.
+pub fn chunks(file: &Pinned, element: &str, rank: usize) -> Result<StoredChunks, Complaint> {
     with_dataset(file, element, |dataset| {
         // SAFETY: plain library call on a dataset.
         let space = Id::new(unsafe { h5d::H5Dget_space(dataset.raw()) })?;
@@ -119,13 +119,13 @@ unsafe extern "C" fn collect(
 
 /// Runs `work` on the opened dataset, under the library's lock.
 fn with_dataset<T>(
-    file: &Path,
+    file: &Pinned,
     element: &str,
     work: impl FnOnce(&Id) -> Result<T, String>,
-) -> Result<T, String> {
+) -> Result<T, Complaint> {
     locked(|| {
         let file = open_file(file)?;
-        work(&open_dataset(&file, element)?)
+        Ok(work(&open_dataset(&file, element)?)?)
     })
 }
 

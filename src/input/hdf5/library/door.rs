@@ -2,11 +2,13 @@
 //!
 //! Everything that calls the library does so inside [`locked`].
 
-use std::ffi::{CStr, CString, c_uint, c_void};
-use std::path::Path;
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::os::unix::ffi::OsStrExt;
 
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5d, h5e, h5f, h5i, h5p, h5t};
+
+use super::pinned::{Complaint, Pinned};
 
 /// Runs `work` under the library's global lock. The lock is reentrant.
 pub fn locked<T>(work: impl FnOnce() -> T) -> T {
@@ -78,9 +80,12 @@ fn last_error() -> String {
 
 /// Opens a file for reading, without taking a lock on it: a source may lie on a file system without
 /// locks, or be open elsewhere.
-pub fn open_file(path: &Path) -> Result<Id, String> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| "the path has a NUL byte")?;
+///
+/// # Errors
+/// What the library says; [`Complaint::Replaced`] when what it opened is another file.
+pub fn open_file(pinned: &Pinned) -> Result<Id, Complaint> {
+    let path = CString::new(pinned.path().as_os_str().as_bytes())
+        .map_err(|_| "the path has a NUL byte")?;
     locked(|| {
         // SAFETY: plain library calls with live arguments.
         unsafe {
@@ -88,16 +93,81 @@ pub fn open_file(path: &Path) -> Result<Id, String> {
             check(h5p::H5Pset_file_locking(access.raw(), 0, 1))?;
             let open = |access| Id::new(h5f::H5Fopen(path.as_ptr(), h5f::H5F_ACC_RDONLY, access));
             // A file that this process has open already must be opened in the same way again.
-            open(access.raw()).or_else(|why| open(h5p::H5P_DEFAULT).map_err(|_| why))
+            let file = open(access.raw()).or_else(|why| open(h5p::H5P_DEFAULT).map_err(|_| why));
+            let file = match file {
+                Ok(file) => file,
+                Err(_) if !stands(pinned) => return Err(Complaint::Replaced),
+                Err(why) => return Err(why.into()),
+            };
+            let mut handle: *mut c_void = std::ptr::null_mut();
+            check(h5f::H5Fget_vfd_handle(file.raw(), h5p::H5P_DEFAULT, &raw mut handle))?;
+            // The driver of plain files, which is the default one, hands out its descriptor.
+            if handle.is_null() || !pinned.is_behind(*handle.cast::<c_int>()) {
+                return Err(Complaint::Replaced);
+            }
+            Ok(file)
         }
     })
 }
 
-/// Opens a dataset by its absolute path.
+/// True when the path still names the file.
+fn stands(pinned: &Pinned) -> bool {
+    use std::os::fd::AsRawFd;
+    std::fs::File::open(pinned.path()).is_ok_and(|file| pinned.is_behind(file.as_raw_fd()))
+}
+
+/// How objects are opened: no link is followed into another file. The library would open whatever
+/// file a link names.
+pub fn within_file() -> Result<Id, String> {
+    refusing(*h5p::H5P_CLS_LINK_ACCESS, std::ptr::null())
+}
+
+/// What a link into another file names: the file, and the object in it.
+pub type Elsewhere = std::cell::RefCell<Option<(Vec<u8>, Vec<u8>)>>;
+
+/// As [`within_file`]; where the last link led that was not followed is noted in `noted`, which has to
+/// live as long as the list.
+pub fn within_file_noting(noted: &Elsewhere) -> Result<Id, String> {
+    refusing(*h5p::H5P_CLS_LINK_ACCESS, noted)
+}
+
+fn refusing(class: hid_t, noted: *const Elsewhere) -> Result<Id, String> {
+    extern "C" fn refuse(
+        _file: *const c_char,
+        _group: *const c_char,
+        other: *const c_char,
+        object: *const c_char,
+        _flags: *mut c_uint,
+        _access: hid_t,
+        noted: *mut c_void,
+    ) -> i32 {
+        if !noted.is_null() && !other.is_null() && !object.is_null() {
+            // SAFETY: the library passes texts; `noted` is what the list was made with.
+            unsafe {
+                let text = |text| CStr::from_ptr(text).to_bytes().to_vec();
+                (*noted.cast::<Elsewhere>()).replace(Some((text(other), text(object))));
+            }
+        }
+        -1
+    }
+    locked(|| {
+        // SAFETY: plain library calls with live arguments; the callback has the signature asked for.
+        unsafe {
+            let access = Id::new(h5p::H5Pcreate(class))?;
+            check(h5p::H5Pset_elink_cb(access.raw(), Some(refuse), noted.cast_mut().cast()))?;
+            Ok(access)
+        }
+    })
+}
+
+/// Opens a dataset by its absolute path, which does not lead out of the file.
 pub fn open_dataset(file: &Id, path: &str) -> Result<Id, String> {
     let path = CString::new(path).map_err(|_| "the name has a NUL byte")?;
-    // SAFETY: plain library call with live arguments.
-    locked(|| Id::new(unsafe { h5d::H5Dopen2(file.raw(), path.as_ptr(), h5p::H5P_DEFAULT) }))
+    locked(|| {
+        let access = refusing(*h5p::H5P_CLS_DATASET_ACCESS, std::ptr::null())?;
+        // SAFETY: plain library call with live arguments.
+        Id::new(unsafe { h5d::H5Dopen2(file.raw(), path.as_ptr(), access.raw()) })
+    })
 }
 
 /// The library's memory type of a fixed-width element type, in this machine's byte order.

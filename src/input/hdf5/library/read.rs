@@ -1,12 +1,12 @@
 //! Reads through the library: for what the fast path does not know, and to compare it with. In another
 //! process where there is one for it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::direct;
 use super::isolated::pool;
 use super::isolated::wire::{Ask, Question, Spot, StoredChunks, Strings};
+use super::pinned::{Complaint, Pinned};
 use crate::array::TextBuf;
 use crate::base::{Dims, ReadError, Region};
 use crate::input::hdf5::datatype::Datatype;
@@ -39,7 +39,7 @@ impl Library {
             let Some(pool) = pool() else { return direct::elements(file, &spot, out) };
             let bytes: Vec<u8> = pool.ask(&Question::new(file, Ask::Elements(spot)))?;
             if bytes.len() != out.len() {
-                return Err("the size of an element has changed".to_owned());
+                return Err("the size of an element has changed".into());
             }
             out.copy_from_slice(&bytes);
             Ok(())
@@ -73,7 +73,7 @@ impl Library {
             let chunks: StoredChunks =
                 pool.ask(&Question::new(file, Ask::Chunks { element, rank }))?;
             if Some(chunks.origins.len()) != chunks.places.len().checked_mul(rank) {
-                return Err("the process that runs libhdf5 gave chunks that do not fit".to_owned());
+                return Err("the process that runs libhdf5 gave chunks that do not fit".into());
             }
             Ok(chunks)
         })
@@ -91,12 +91,15 @@ impl Library {
     /// Runs `work` on the file, and sees to it that it is the one which was opened at first.
     fn of_unchanged<T>(
         &self,
-        work: impl FnOnce(&Path) -> Result<T, String>,
+        work: impl FnOnce(&Pinned) -> Result<T, Complaint>,
     ) -> Result<T, ReadError> {
         let source = &self.file.source;
         source.verify()?;
-        let outcome = work(source.path());
+        let outcome = work(&Pinned::of(&**source));
         source.verify()?;
-        outcome.map_err(|what| ReadError::corrupt(source.path(), &self.path, what))
+        outcome.map_err(|complaint| match complaint {
+            Complaint::Replaced => ReadError::Changed { file: source.path().to_owned() },
+            Complaint::Said(what) => ReadError::corrupt(source.path(), &self.path, what),
+        })
     }
 }

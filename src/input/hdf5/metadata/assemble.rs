@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::elsewhere::{Mapping, Slot};
 use crate::base::{Dims, plain_dims};
 use crate::input::hdf5::chunks::{Chunked, Description, Pipeline};
 use crate::input::hdf5::datatype::Datatype;
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::library::Library;
+use crate::input::hdf5::others::Sought;
 use crate::input::hdf5::values::{
-    FixedArray, FixedText, Layout, LibraryText, RECORD_BYTES, Storage, VlenText,
+    External, FixedArray, FixedText, Layout, LibraryText, RECORD_BYTES, Segment, Storage, VlenText,
 };
 use crate::tree::{Data, RecordArray};
 
@@ -26,6 +28,10 @@ pub enum Place {
     Contiguous(u64),
     /// In chunks of this extent.
     Chunked(#[serde(with = "plain_dims")] Dims),
+    /// In pieces of other files, one after another.
+    External(Vec<Slot>),
+    /// In other datasets.
+    Virtual(Vec<Mapping>),
     /// Only the library knows.
     Library,
 }
@@ -81,6 +87,7 @@ impl Dataset<'_> {
                 let layout = if *plain {
                     self.layout(dtype.size_bytes())?
                 } else {
+                    self.header.place()?;
                     Layout::Library(self.library())
                 };
                 let storage = self.storage(dtype.size_bytes(), layout)?;
@@ -104,6 +111,9 @@ impl Dataset<'_> {
             Layout::Fill(value) if value.is_empty() => Some(Layout::Fill(value)),
             Layout::Contiguous(offset) => Some(Layout::Contiguous(offset)),
             Layout::Chunked(chunked) if !chunked.needs_library() => Some(Layout::Chunked(chunked)),
+            Layout::External(_) => {
+                return Err("strings of any length are not read from another file".to_owned());
+            }
             _ => None,
         };
         Ok(known.filter(|_| self.file.wide))
@@ -116,8 +126,21 @@ impl Dataset<'_> {
             Place::Compact(bytes) => Layout::Compact(bytes),
             Place::Contiguous(offset) => Layout::Contiguous(offset),
             Place::Chunked(chunk) => Layout::Chunked(self.chunked(chunk, element_bytes)?),
+            Place::External(slots) => Layout::External(self.external(&slots)?),
+            // Whoever walks makes it of the others.
+            Place::Virtual(_) => return Err("it is made of other datasets".to_owned()),
             Place::Library => Layout::Library(self.library()),
         })
+    }
+
+    fn external(&self, slots: &[Slot]) -> Result<External, String> {
+        let open = |slot: &Slot| {
+            let primary = self.file.source.path();
+            let others = &self.file.others;
+            let source = others.open(primary, &slot.file, Sought::Here, "its bytes lie in")?;
+            Ok(Segment { source, offset: slot.offset, len_bytes: slot.len_bytes })
+        };
+        Ok(External::new(slots.iter().map(open).collect::<Result<_, String>>()?))
     }
 
     fn chunked(&self, chunk: Dims, element_bytes: usize) -> Result<Arc<Chunked>, String> {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::external::External;
 use crate::array::{StoredChunk, copy_region};
 use crate::base::{Dims, ReadError, Region};
 use crate::input::hdf5::chunks::Chunked;
@@ -19,6 +20,8 @@ pub enum Layout {
     Compact(Vec<u8>),
     /// One after another from this offset of the file.
     Contiguous(u64),
+    /// One after another, in other files.
+    External(External),
     /// In chunks.
     Chunked(Arc<Chunked>),
     /// The library knows.
@@ -68,6 +71,12 @@ impl Storage {
                 return Err(format!(
                     "the data ({len_bytes} bytes at {offset}) reach past the end of the file, \
                      which is truncated"
+                ));
+            }
+            Layout::External(external) if external.len_bytes() < len_bytes => {
+                return Err(format!(
+                    "{} bytes lie in other files where {len_bytes} are expected",
+                    external.len_bytes()
                 ));
             }
             _ => {}
@@ -140,24 +149,28 @@ impl Storage {
                 copy_region(bytes, &self.shape, region, self.element_bytes, out);
                 Ok(())
             }
-            Layout::Contiguous(offset) => self.read_contiguous(*offset, region, out),
+            Layout::Contiguous(offset) => self
+                .read_runs(region, out, |at, out| self.file.source.read_exact_at(offset + at, out)),
+            Layout::External(external) => {
+                self.read_runs(region, out, |at, out| external.read(at, out))
+            }
             Layout::Chunked(chunked) => chunked.read(region, out),
             Layout::Library(library) => library.read(region, out),
         }
         .map_err(|error| error.within(&self.element))
     }
 
-    fn read_contiguous(
+    /// Reads elements that lie one after another, by what reads at an offset from the first one.
+    fn read_runs(
         &self,
-        offset: u64,
         region: &Region,
         out: &mut [u8],
+        read: impl Fn(u64, &mut [u8]) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let runs = Runs::new(&self.shape, region, self.element_bytes);
-        let source = &self.file.source;
         if runs.count == 1 || runs.run_bytes >= SMALL_STRIDE_BYTES {
             for (run, out) in out.chunks_exact_mut(runs.run_bytes as usize).enumerate() {
-                source.read_exact_at(offset + runs.start(run as u64), out)?;
+                read(runs.start(run as u64), out)?;
             }
             return Ok(());
         }
@@ -176,7 +189,7 @@ impl Storage {
                 next += 1;
             }
             span.resize((end - first) as usize, 0);
-            source.read_exact_at(offset + first, &mut span)?;
+            read(first, &mut span)?;
             let bytes = (run * runs.run_bytes) as usize..(next * runs.run_bytes) as usize;
             for (i, out) in out[bytes].chunks_exact_mut(runs.run_bytes as usize).enumerate() {
                 let at = (runs.start(run + i as u64) - first) as usize;

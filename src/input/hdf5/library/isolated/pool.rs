@@ -2,7 +2,8 @@
 //! limits of memory and time, and replaced when they die of a file.
 //!
 //! What holds: every question is answered, by an answer or by a reason, within the limits. A process
-//! whose file gave an error is not used for another file: what damage did to its memory is unknown.
+//! whose file gave an error is not used for another file: what damage did to its memory is unknown. A
+//! process that was forked asks none that the one it was forked from started.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::wire::{self, Question};
+use crate::input::hdf5::library::pinned::Complaint;
 
 /// Processes at once: the library would run one at a time.
 const MOST_WORKERS: usize = 2;
@@ -49,6 +51,17 @@ pub struct Helper {
     pub arguments: Vec<OsString>,
 }
 
+impl Helper {
+    /// The subcommand of `anncat` in which libhdf5 runs.
+    pub const SUBCOMMAND: &str = "libhdf5";
+
+    /// `anncat`, at this path.
+    #[must_use]
+    pub fn of_program(program: PathBuf) -> Self {
+        Self { program, arguments: vec![Self::SUBCOMMAND.into()] }
+    }
+}
+
 #[derive(Debug)]
 pub struct Pool {
     helper: Helper,
@@ -62,6 +75,8 @@ struct State {
     idle: Vec<Worker>,
     /// Idle or at work.
     count: usize,
+    /// The process that started them.
+    owner: u32,
 }
 
 /// One process.
@@ -91,14 +106,14 @@ impl Pool {
     ///
     /// # Errors
     /// What the library says, or how it died.
-    pub fn ask<A: DeserializeOwned>(&self, question: &Question) -> Result<A, String> {
+    pub fn ask<A: DeserializeOwned>(&self, question: &Question) -> Result<A, Complaint> {
         let (turn, worker) = self.take();
         let mut worker = match worker {
             Some(worker) => worker,
             None => Worker::start(&self.helper)
                 .map_err(|error| format!("the process that runs libhdf5 cannot start: {error}"))?,
         };
-        let answer: Result<A, String> =
+        let answer: Result<A, Complaint> =
             worker.ask(question, self.patience).map_err(|stop| worker.ended(&stop))?;
         if answer.is_ok() {
             std::mem::forget(turn);
@@ -111,6 +126,11 @@ impl Pool {
     /// A turn, with a process if one is idle.
     fn take(&self) -> (Turn<'_>, Option<Worker>) {
         let mut state = self.lock();
+        if state.owner != std::process::id() {
+            // Neither asked nor ended: they are another's.
+            std::mem::take(&mut state.idle).into_iter().for_each(std::mem::forget);
+            (state.count, state.owner) = (0, std::process::id());
+        }
         loop {
             if let Some(worker) = state.idle.pop() {
                 return (Turn(self), Some(worker));
@@ -164,7 +184,7 @@ impl Worker {
         &mut self,
         question: &Question,
         patience: Patience,
-    ) -> Result<Result<A, String>, Stop> {
+    ) -> Result<Result<A, Complaint>, Stop> {
         let wanted = question.answer_bytes().saturating_mul(COPIES);
         self.limit_memory(MEMORY_BYTES.saturating_add(wanted));
         wire::send(question, &mut self.questions)?;
@@ -293,11 +313,11 @@ fn processor_time(pid: u32) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::Arc;
 
     use super::super::wire::Ask;
     use super::*;
+    use crate::input::hdf5::library::pinned::Pinned;
 
     /// A process that answers by a shell script.
     fn pool(script: &str, patience: Patience) -> Pool {
@@ -306,12 +326,16 @@ mod tests {
     }
 
     fn ask(pool: &Pool) -> Result<Vec<u8>, String> {
-        pool.ask(&Question::new(Path::new("/a"), Ask::Tree { base: 0 }))
+        let question = Question::new(&Pinned::nowhere("/a"), Ask::Tree { base: 0 });
+        pool.ask(&question).map_err(|complaint| match complaint {
+            Complaint::Said(what) => what,
+            Complaint::Replaced => "replaced".to_owned(),
+        })
     }
 
     /// `Ok(b"x")` and `Err("y")` as frames.
     const YES: &str = "printf '\\003\\0\\0\\0\\0\\0\\0\\0\\0\\001x'";
-    const NO: &str = "printf '\\003\\0\\0\\0\\0\\0\\0\\0\\001\\001y'";
+    const NO: &str = "printf '\\004\\0\\0\\0\\0\\0\\0\\0\\001\\0\\001y'";
 
     #[test]
     fn a_process_lives_while_its_files_are_sound() {
@@ -364,6 +388,28 @@ mod tests {
             }
         });
         assert!(pool.lock().count <= MOST_WORKERS);
+    }
+
+    #[test]
+    fn processes_of_another_process_are_neither_asked_nor_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let started = dir.path().join("started");
+        let note = format!("echo $$ >> {}", started.display());
+        let pool = pool(&format!("{note}; {YES}; {YES}; cat > /dev/null"), Patience::default());
+        assert_eq!(ask(&pool).unwrap(), b"x");
+        // As after a fork.
+        pool.lock().owner = 1;
+        assert_eq!(ask(&pool).unwrap(), b"x");
+        let started = std::fs::read_to_string(&started).unwrap();
+        let first = started.lines().next().unwrap().to_owned();
+        assert_eq!(started.lines().count(), 2);
+        assert!(std::path::Path::new(&format!("/proc/{first}")).exists());
+        let first = first.parse().unwrap();
+        // SAFETY: ends and relieves the process that this test started.
+        unsafe {
+            libc::kill(first, libc::SIGKILL);
+            libc::waitpid(first, std::ptr::null_mut(), 0);
+        }
     }
 
     #[test]

@@ -1,27 +1,25 @@
 //! What is said between this program and the process that runs libhdf5: one frame a question, one an
 //! answer, each a length of eight bytes and so many bytes in `postcard`.
 
-use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::array::zeroed;
 use crate::input::hdf5::datatype::Datatype;
+use crate::input::hdf5::library::pinned::Pinned;
 
 /// A question about one file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
-    /// Bytes of the path.
-    path: Vec<u8>,
+    /// The file.
+    pub file: Pinned,
     /// What is asked.
     pub ask: Ask,
 }
 
-/// What can be asked. The answer is a `Result<_, String>` of the type named.
+/// What can be asked. The answer is a `Result<_, Complaint>` of the type named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Ask {
     /// All groups, attributes and headers (`PlainGroup`).
@@ -74,14 +72,9 @@ pub struct StoredChunks {
 }
 
 impl Question {
-    /// A question about the file at a path.
-    pub fn new(path: &Path, ask: Ask) -> Self {
-        Self { path: path.as_os_str().as_bytes().to_vec(), ask }
-    }
-
-    /// The file.
-    pub fn path(&self) -> PathBuf {
-        PathBuf::from(OsString::from_vec(self.path.clone()))
+    /// A question about a file.
+    pub fn new(file: &Pinned, ask: Ask) -> Self {
+        Self { file: file.clone(), ask }
     }
 
     /// Bytes that the answer holds if it holds what is wanted; texts and trees have no size before.
@@ -147,7 +140,7 @@ mod tests {
             start: vec![0, u64::MAX],
             len: vec![2, 5],
         };
-        let question = Question::new(Path::new("/a b"), Ask::Text(spot));
+        let question = Question::new(&Pinned::nowhere("/a b"), Ask::Text(spot));
         assert_eq!(question.answer_bytes(), 30);
         let mut bytes = Vec::new();
         send(&question, &mut bytes).unwrap();
@@ -163,6 +156,9 @@ mod tests {
         let datatype = Datatype::Fixed { dtype: DType::F64, swap_bytes: 1, plain: true };
         let len = vec![u64::MAX, 2];
         let spot = Spot { element: "/x".to_owned(), datatype, start: vec![0, 0], len };
-        assert_eq!(Question::new(Path::new("/a"), Ask::Elements(spot)).answer_bytes(), u64::MAX);
+        assert_eq!(
+            Question::new(&Pinned::nowhere("/a"), Ask::Elements(spot)).answer_bytes(),
+            u64::MAX
+        );
     }
 }

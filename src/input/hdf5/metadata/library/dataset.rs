@@ -1,8 +1,8 @@
 //! What a dataset's header says, asked of the library.
 
-use hdf5_sys::h5i::hid_t;
 use hdf5_sys::{h5d, h5p, h5s, h5z};
 
+use super::layout;
 use super::plain::{PlainDataset, PlainFilter, PlainHeader, PlainRecords};
 use crate::array::TextBuf;
 use crate::base::Dims;
@@ -50,8 +50,11 @@ impl LibraryHeader<'_> {
     /// All that is asked of this datatype.
     fn plain(&self) -> PlainHeader {
         let not_asked = || "it was not asked for".to_owned();
+        // The library reads records at once: not from other files.
         let records = match self.datatype {
-            Datatype::Record { .. } => self.records().map(PlainRecords::of),
+            Datatype::Record { .. } => {
+                self.require_here().and_then(|()| self.records()).map(PlainRecords::of)
+            }
             _ => Err(not_asked()),
         };
         let is_stored_as_known = matches!(
@@ -59,8 +62,8 @@ impl LibraryHeader<'_> {
             Datatype::Fixed { plain: true, .. } | Datatype::FixedText { .. } | Datatype::VlenText
         );
         if !is_stored_as_known {
-            let (place, filters, fill_value) =
-                (Err(not_asked()), Err(not_asked()), Err(not_asked()));
+            let place = self.require_here().map(|()| Place::Library);
+            let (filters, fill_value) = (Err(not_asked()), Err(not_asked()));
             return PlainHeader { place, filters, fill_value, records };
         }
         PlainHeader {
@@ -78,15 +81,8 @@ impl LibraryHeader<'_> {
             unsafe { (h5p::H5Pget_layout(creation), h5p::H5Pget_external_count(creation)) };
         match layout {
             h5d::H5D_COMPACT => self.compact(),
-            h5d::H5D_VIRTUAL => {
-                let names = virtual_files(creation)?;
-                refuse_others(&names)?;
-                Ok(Place::Library)
-            }
-            h5d::H5D_CONTIGUOUS if external > 0 => {
-                refuse_others(&external_files(creation, external)?)?;
-                Ok(Place::Library)
-            }
+            h5d::H5D_VIRTUAL => Ok(Place::Virtual(layout::mappings(&self.creation)?)),
+            _ if external > 0 => Ok(Place::External(layout::slots(&self.creation, external)?)),
             h5d::H5D_CONTIGUOUS if external == 0 => {
                 // SAFETY: as above.
                 Ok(match unsafe { h5d::H5Dget_offset(self.dataset.raw()) } {
@@ -104,6 +100,31 @@ impl LibraryHeader<'_> {
             }
             _ => Ok(Place::Library),
         }
+    }
+
+    /// What only the library can convert is read by it, and the library would open any other file.
+    fn require_here(&self) -> Result<(), String> {
+        let creation = self.creation.raw();
+        // SAFETY: plain library calls with live arguments.
+        let (layout, external) =
+            unsafe { (h5p::H5Pget_layout(creation), h5p::H5Pget_external_count(creation)) };
+        let file = match layout {
+            h5d::H5D_VIRTUAL => {
+                layout::mappings(&self.creation)?.into_iter().next().map(|first| first.file)
+            }
+            _ if external > 0 => {
+                layout::slots(&self.creation, external)?.into_iter().next().map(|first| first.file)
+            }
+            _ => return Ok(()),
+        };
+        Err(format!(
+            "its bytes lie in {}, and values of this type are not read from elsewhere\n  hint: copy \
+             them into this file (for example with h5repack)",
+            file.map_or_else(
+                || "no file".into(),
+                |file| String::from_utf8_lossy(&file).into_owned()
+            )
+        ))
     }
 
     fn filters(&self) -> Result<Vec<PlainFilter>, String> {
@@ -226,64 +247,4 @@ fn records(
         })
         .collect::<Result<_, _>>()?;
     Ok(RecordArray { shape, fields })
-}
-
-/// Names of the files that hold a dataset's elements.
-fn external_files(creation: hid_t, count: i32) -> Result<Vec<Vec<u8>>, String> {
-    (0..u32::try_from(count).unwrap_or(0))
-        .map(|index| {
-            let mut name = vec![0_u8; LONGEST_NAME];
-            let (mut offset, mut size) = (0, 0);
-            // SAFETY: the buffer is as long as the library is told; the name may lack its NUL then.
-            check(unsafe {
-                h5p::H5Pget_external(
-                    creation,
-                    index,
-                    name.len(),
-                    name.as_mut_ptr().cast(),
-                    &raw mut offset,
-                    &raw mut size,
-                )
-            })?;
-            let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-            name.truncate(len);
-            Ok(name)
-        })
-        .collect()
-}
-
-/// Names of the files that a virtual dataset is made of; `.` is the file itself.
-fn virtual_files(creation: hid_t) -> Result<Vec<Vec<u8>>, String> {
-    let mut count = 0;
-    // SAFETY: plain library call with live arguments.
-    check(unsafe { h5p::H5Pget_virtual_count(creation, &raw mut count) })?;
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    for index in 0..count {
-        let mut name = vec![0_u8; LONGEST_NAME];
-        // SAFETY: the buffer is as long as the library is told.
-        let len = unsafe {
-            h5p::H5Pget_virtual_filename(creation, index, name.as_mut_ptr().cast(), name.len())
-        };
-        let len = usize::try_from(len).map_err(|_| "a virtual dataset names no file".to_owned())?;
-        name.truncate(len);
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    Ok(names)
-}
-
-/// Names of files are no longer.
-const LONGEST_NAME: usize = 4096;
-
-/// Refuses bytes that lie in other files: who may name a file is not always who may read the other.
-fn refuse_others(names: &[Vec<u8>]) -> Result<(), String> {
-    match names.iter().find(|name| name.as_slice() != b".") {
-        None => Ok(()),
-        Some(name) => Err(format!(
-            "its bytes lie in {}, another file that was not named\n  hint: copy them into this file \
-             (for example with h5repack)",
-            String::from_utf8_lossy(name)
-        )),
-    }
 }

@@ -1,32 +1,43 @@
 //! The walk over a file's metadata through libhdf5: the reference, and the way for files that our own
 //! walk does not know. In another process where there is one for it.
 //!
-//! Order of its files: `plain`, what is found; `attributes` and `dataset`, which `walk` asks.
+//! Order of its files: `plain`, what is found; `attributes`, `layout` and `dataset`, which `walk` asks.
 
 mod attributes;
 mod dataset;
+mod layout;
 mod plain;
 mod walk;
 
 use std::sync::Arc;
 
+use crate::base::ReadError;
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::library::isolated::{pool, wire};
+use crate::input::hdf5::library::{Complaint, Pinned};
+use crate::input::hdf5::metadata::elsewhere::Deferred;
 use crate::tree::Group;
 
 #[cfg(test)]
 pub use walk::ObjectInfo;
 pub use walk::root as plain_root;
 
-/// The whole tree of a file.
+/// The whole tree of a file, and what of it is elsewhere, by path.
 ///
 /// # Errors
-/// The library cannot open the file, or its root group, or does not live through it.
-pub fn root(file: &Arc<HdfFile>) -> Result<Group, String> {
-    let (path, base) = (file.source.path(), file.base);
-    let found: plain::PlainGroup = match pool() {
-        None => plain_root(path, base)?,
-        Some(pool) => pool.ask(&wire::Question::new(path, wire::Ask::Tree { base }))?,
+/// [`ReadError::Changed`]; or the library cannot open the file, or its root group, or does not live
+/// through it.
+pub fn root(file: &Arc<HdfFile>) -> Result<(Group, Vec<(String, Deferred)>), ReadError> {
+    let (pinned, base) = (&Pinned::of(&*file.source), file.base);
+    let found: Result<plain::PlainGroup, Complaint> = match pool() {
+        None => plain_root(pinned, base),
+        Some(pool) => pool.ask(&wire::Question::new(pinned, wire::Ask::Tree { base })),
     };
+    file.source.verify()?;
+    let path = file.source.path();
+    let found = found.map_err(|complaint| match complaint {
+        Complaint::Replaced => ReadError::Changed { file: path.to_owned() },
+        Complaint::Said(what) => ReadError::corrupt(path, "", what),
+    })?;
     Ok(found.tree(file))
 }

@@ -11,6 +11,7 @@ use crate::base::DType;
 use crate::input::hdf5::datatype::Datatype;
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::metadata::assemble::{Dataset, Header, Place};
+use crate::input::hdf5::metadata::elsewhere::{Deferred, Link, Virtual};
 use crate::tree::{
     ArrayNode, Attr, Attrs, Data, FieldValues, Group, Node, RecordArray, RecordField,
 };
@@ -29,7 +30,12 @@ pub struct PlainGroup {
 #[derive(Debug, Serialize, Deserialize)]
 pub enum PlainNode {
     Group(PlainGroup),
-    Dataset { attrs: PlainAttrs, found: Result<Option<PlainDataset>, String> },
+    Dataset {
+        attrs: PlainAttrs,
+        found: Result<Option<PlainDataset>, String>,
+    },
+    /// An object of another file.
+    Elsewhere(Link),
     Unreadable(String),
 }
 
@@ -97,25 +103,43 @@ enum PlainValues {
 }
 
 impl PlainGroup {
-    /// The tree of a file.
-    pub fn tree(self, file: &Arc<HdfFile>) -> Group {
-        self.group(file, "")
+    /// The tree of a file, and what of it is elsewhere, by path: in the tree stands something that
+    /// cannot be read.
+    pub fn tree(self, file: &Arc<HdfFile>) -> (Group, Vec<(String, Deferred)>) {
+        let mut deferred = Vec::new();
+        (self.group(file, "", &mut deferred), deferred)
     }
 
-    fn group(self, file: &Arc<HdfFile>, path: &str) -> Group {
+    fn group(
+        self,
+        file: &Arc<HdfFile>,
+        path: &str,
+        deferred: &mut Vec<(String, Deferred)>,
+    ) -> Group {
         let mut group = Group { attrs: tree_attrs(self.attrs), ..Group::default() };
         for (name, node) in self.children {
             let path = format!("{path}/{name}");
             let node = match node {
-                PlainNode::Group(below) => Node::Group(below.group(file, &path)),
+                PlainNode::Group(below) => Node::Group(below.group(file, &path, deferred)),
                 PlainNode::Dataset { attrs, found } => {
                     let data = match found {
-                        Ok(Some(dataset)) => dataset.data(file, &path),
+                        Ok(Some(dataset)) => match dataset.made_of_others() {
+                            Some(made) => {
+                                deferred.push((path, Deferred::Virtual(made)));
+                                Err("it is made of other datasets".to_owned())
+                            }
+                            None => dataset.data(file, &path),
+                        },
                         Ok(None) => Ok(Data::Null),
                         Err(why) => Err(why),
                     };
                     let data = data.unwrap_or_else(Data::Unreadable);
                     Node::Array(ArrayNode { attrs: tree_attrs(attrs), data })
+                }
+                PlainNode::Elsewhere(link) => {
+                    let why = "it is in another file".to_owned();
+                    deferred.push((path, Deferred::Link(link)));
+                    Node::Array(ArrayNode { attrs: Attrs::new(), data: Data::Unreadable(why) })
                 }
                 PlainNode::Unreadable(why) => {
                     Node::Array(ArrayNode { attrs: Attrs::new(), data: Data::Unreadable(why) })
@@ -128,6 +152,17 @@ impl PlainGroup {
 }
 
 impl PlainDataset {
+    /// What a virtual dataset is made of.
+    fn made_of_others(&self) -> Option<Virtual> {
+        let Ok(Place::Virtual(mappings)) = &self.header.place else { return None };
+        Some(Virtual {
+            shape: self.shape.as_slice().into(),
+            datatype: self.datatype.clone(),
+            fill: self.header.fill_value.clone().unwrap_or_default(),
+            mappings: mappings.clone(),
+        })
+    }
+
     fn data(&self, file: &Arc<HdfFile>, path: &str) -> Result<Data, String> {
         let (shape, datatype) = (self.shape.as_slice().into(), &self.datatype);
         Dataset { file, path, address: self.address, shape, datatype, header: &self.header }.data()

@@ -1,36 +1,49 @@
 //! The walk over a file's groups.
 
 use std::ffi::{CString, c_uint};
-use std::path::Path;
 
 use hdf5_sys::{h5, h5g, h5i, h5l, h5o, h5p};
 
 use super::attributes;
 use super::dataset;
 use super::plain::{PlainGroup, PlainNode, plain_attrs};
-use crate::input::hdf5::library::{Id, check, locked, open_file};
+use crate::input::hdf5::library::{
+    Complaint, Elsewhere, Id, Pinned, check, locked, open_file, within_file, within_file_noting,
+};
+use crate::input::hdf5::metadata::elsewhere::Link;
 use crate::input::hdf5::metadata::limits::{DEEPEST, Met};
 
 /// All of a file whose superblock lies at `base`.
 ///
 /// # Errors
 /// The library cannot open the file, or its root group.
-pub fn root(file: &Path, base: u64) -> Result<PlainGroup, String> {
+pub fn root(file: &Pinned, base: u64) -> Result<PlainGroup, Complaint> {
     locked(|| locked_root(file, base))
 }
 
-fn locked_root(file: &Path, base: u64) -> Result<PlainGroup, String> {
+fn locked_root(file: &Pinned, base: u64) -> Result<PlainGroup, Complaint> {
     let handle = open_file(file)?;
     // SAFETY: plain library call with live arguments.
-    let root = Id::new(unsafe { h5o::H5Oopen(handle.raw(), c"/".as_ptr(), h5p::H5P_DEFAULT) })?;
+    let root = Id::new(unsafe { h5o::H5Oopen(handle.raw(), c"/".as_ptr(), within_file()?.raw()) })?;
     let info = ObjectInfo::of(&root)?;
-    let mut walk =
-        Walk { base, file_number: info.file_number, ancestors: Vec::new(), met: Met::default() };
-    walk.group(&root, info.address)
+    let elsewhere = Elsewhere::default();
+    let mut walk = Walk {
+        base,
+        file_number: info.file_number,
+        access: within_file_noting(&elsewhere)?,
+        elsewhere: &elsewhere,
+        ancestors: Vec::new(),
+        met: Met::default(),
+    };
+    Ok(walk.group(&root, info.address)?)
 }
 
-struct Walk {
+struct Walk<'a> {
     base: u64,
+    /// How objects are opened.
+    access: Id,
+    /// Where the last link leads that was not followed.
+    elsewhere: &'a Elsewhere,
     file_number: u64,
     /// Addresses of the groups that enclose the present one.
     ancestors: Vec<u64>,
@@ -58,7 +71,7 @@ impl ObjectInfo {
     }
 }
 
-impl Walk {
+impl Walk<'_> {
     fn group(&mut self, group: &Id, address: u64) -> Result<PlainGroup, String> {
         let attrs = plain_attrs(attributes::read_all(group)?);
         let mut out = PlainGroup { attrs, children: Vec::new() };
@@ -74,12 +87,23 @@ impl Walk {
 
     fn child(&mut self, group: &Id, name: &[u8]) -> Result<PlainNode, String> {
         let name = CString::new(name).map_err(|_| "the name has a NUL byte")?;
+        self.elsewhere.take();
         // SAFETY: plain library calls with live arguments.
-        let object = Id::new(unsafe { h5o::H5Oopen(group.raw(), name.as_ptr(), h5p::H5P_DEFAULT) })
-            .map_err(|why| format!("the link leads nowhere ({why})"))?;
+        let object =
+            Id::new(unsafe { h5o::H5Oopen(group.raw(), name.as_ptr(), self.access.raw()) });
+        let object = match (object, self.elsewhere.take()) {
+            (Ok(object), _) => object,
+            (Err(_), Some((file, object))) => {
+                let object = String::from_utf8(object)
+                    .map_err(|_| "the link leads to an object whose name is not UTF-8")?;
+                let is_passed = !is_external(group, &name)?;
+                return Ok(PlainNode::Elsewhere(Link { file, object, is_passed }));
+            }
+            (Err(why), None) => return Err(format!("the link leads nowhere ({why})")),
+        };
         let info = ObjectInfo::of(&object)?;
         if info.file_number != self.file_number {
-            return Err("the link leads into another file, which is not followed".to_owned());
+            return Err("the link leads into another file".to_owned());
         }
         self.met.note(info.address)?;
         // SAFETY: as above.
@@ -98,6 +122,16 @@ impl Walk {
             }
             _ => Err("this is a named datatype, not an array".to_owned()),
         }
+    }
+}
+
+/// Whether a link of a group names another file itself.
+fn is_external(group: &Id, name: &CString) -> Result<bool, String> {
+    // SAFETY: plain library calls with live arguments.
+    unsafe {
+        let mut info: h5l::H5L_info2_t = std::mem::zeroed();
+        check(h5l::H5Lget_info2(group.raw(), name.as_ptr(), &raw mut info, h5p::H5P_DEFAULT))?;
+        Ok(info.type_ == h5l::H5L_TYPE_EXTERNAL)
     }
 }
 

@@ -24,7 +24,9 @@ fn open(path: &Path) -> Option<Arc<HdfFile>> {
 /// The tree by the library and by ourselves.
 fn both(path: &Path) -> (Result<Group, String>, Result<Group, Unknown>) {
     let theirs = match open(path) {
-        Some(file) => locked(|| library::root(&file)),
+        Some(file) => {
+            locked(|| library::root(&file)).map(|(root, _)| root).map_err(|error| error.to_string())
+        }
         None => Err("no HDF5 file".to_owned()),
     };
     let ours = match open(path) {

@@ -1,0 +1,285 @@
+//! What a file says lies elsewhere is found and put in its place: objects of other files, which are
+//! opened like the input itself, and virtual datasets, whose parts are read as the arrays that they
+//! are of.
+//!
+//! What holds: whatever cannot be found, must not be read, or leads back to itself becomes one array
+//! that cannot be read, with the reason. Nothing is followed twice on the way to itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::elsewhere::{Deferred, Link, Virtual};
+use super::limits::DEEPEST;
+use super::walk::walk;
+use crate::array::{SharedArray, SharedText};
+use crate::input::hdf5::datatype::Datatype;
+use crate::input::hdf5::elements::swap_in_place;
+use crate::input::hdf5::file::HdfFile;
+use crate::input::hdf5::others::{Sought, same_file};
+use crate::input::hdf5::values::{FixedMosaic, Placing, TextMosaic};
+use crate::input::opened::OpenError;
+use crate::tree::{ArrayNode, Attrs, Data, Group, Node};
+
+/// Ways from file to file are no longer.
+const LONGEST_WAY: usize = 32;
+/// Objects that are reached in other files, each as often as it is.
+const MOST_OBJECTS: usize = 1_000_000;
+/// The name by which a file names itself.
+const ITSELF: &[u8] = b".";
+
+/// The tree of a file, with all that it leads to.
+pub fn followed(file: &Arc<HdfFile>, root: Group, deferred: Vec<(String, Deferred)>) -> Group {
+    if deferred.is_empty() {
+        return root;
+    }
+    let mut follower = Follower {
+        files: vec![Walked::new(Arc::clone(file), root, deferred)],
+        way: Vec::new(),
+        depth: 0,
+        num_objects: 0,
+    };
+    let root = follower.files[0].root.clone();
+    follower.group(0, "", &root)
+}
+
+/// A file whose tree is known.
+struct Walked {
+    file: Arc<HdfFile>,
+    root: Arc<Group>,
+    deferred: Arc<HashMap<String, Deferred>>,
+}
+
+impl Walked {
+    fn new(file: Arc<HdfFile>, root: Group, deferred: Vec<(String, Deferred)>) -> Self {
+        Self { file, root: Arc::new(root), deferred: Arc::new(deferred.into_iter().collect()) }
+    }
+}
+
+struct Follower {
+    /// The input, and others as they were met.
+    files: Vec<Walked>,
+    /// What is being found: a file's number, and a path in it.
+    way: Vec<(usize, String)>,
+    /// How many groups enclose the present one, whatever files they are in.
+    depth: usize,
+    num_objects: usize,
+}
+
+impl Follower {
+    /// A group of a file with all that it leads to.
+    fn group(&mut self, file: usize, path: &str, group: &Group) -> Group {
+        self.depth += 1;
+        let children = group.children.iter().map(|(name, node)| {
+            let path = format!("{path}/{name}");
+            let node = self.node(file, &path, node).unwrap_or_else(unreadable);
+            (name.clone(), node)
+        });
+        let group = Group { children: children.collect(), attrs: group.attrs.clone() };
+        self.depth -= 1;
+        group
+    }
+
+    fn node(&mut self, file: usize, path: &str, node: &Node) -> Result<Node, String> {
+        self.num_objects += 1;
+        if self.num_objects > MOST_OBJECTS {
+            return Err(format!("links into other files reach more than {MOST_OBJECTS} objects"));
+        }
+        if self.depth > DEEPEST {
+            return Err(format!("groups are nested more than {DEEPEST} deep"));
+        }
+        let deferred = Arc::clone(&self.files[file].deferred);
+        let Some(deferred) = deferred.get(path) else {
+            return Ok(match node {
+                Node::Group(group) => Node::Group(self.group(file, path, group)),
+                Node::Array(array) => Node::Array(array.clone()),
+            });
+        };
+        let here = (file, path.to_owned());
+        if self.way.contains(&here) {
+            return Err("it leads back to itself".to_owned());
+        }
+        if self.way.len() >= LONGEST_WAY {
+            return Err(format!("it is reached over more than {LONGEST_WAY} others"));
+        }
+        self.way.push(here);
+        let found = match deferred {
+            Deferred::Link(link) => self.link(file, link),
+            Deferred::Virtual(made) => Ok(Node::Array(ArrayNode {
+                attrs: node.attrs().clone(),
+                data: self.made(file, made).unwrap_or_else(Data::Unreadable),
+            })),
+        };
+        self.way.pop();
+        found
+    }
+
+    fn link(&mut self, file: usize, link: &Link) -> Result<Node, String> {
+        let what = format!("it is a link to {} in", link.object);
+        let other = self.other(file, &link.file, &what)?;
+        if link.is_passed {
+            return Err(format!(
+                "it is a soft link over a link into {}\n  hint: make it a link into that file itself",
+                String::from_utf8_lossy(&link.file)
+            ));
+        }
+        self.at(other, &link.object)
+    }
+
+    /// What is at a path of a file.
+    fn at(&mut self, file: usize, path: &str) -> Result<Node, String> {
+        let mut names = path.split('/').filter(|name| !name.is_empty() && *name != ".").peekable();
+        let root = Arc::clone(&self.files[file].root);
+        let (mut group, mut path) = (&*root, String::new());
+        while let Some(name) = names.next() {
+            path = format!("{path}/{name}");
+            let node = group.children.get(name).ok_or_else(|| {
+                format!("there is no {path} in {}", self.files[file].file.source.path().display())
+            })?;
+            if names.peek().is_none() {
+                return self.node(file, &path, node);
+            }
+            match node {
+                Node::Group(below) => group = below,
+                // Further on in the other file.
+                Node::Array(_) => {
+                    let rest: Vec<&str> = names.collect();
+                    let deferred = Arc::clone(&self.files[file].deferred);
+                    let Some(Deferred::Link(link)) = deferred.get(&path) else {
+                        return Err(format!("{path} is no group"));
+                    };
+                    if self.way.len() >= LONGEST_WAY {
+                        return Err(format!("it is reached over more than {LONGEST_WAY} others"));
+                    }
+                    self.way.push((file, path));
+                    let object = format!("{}/{}", link.object, rest.join("/"));
+                    let found = self.link(file, &Link { object, ..link.clone() });
+                    self.way.pop();
+                    return found;
+                }
+            }
+        }
+        Ok(Node::Group(self.group(file, "", &root)))
+    }
+
+    /// The number of a file that another one names, which is opened and walked once.
+    fn other(&mut self, file: usize, name: &[u8], what: &str) -> Result<usize, String> {
+        let primary = Arc::clone(&self.files[file].file);
+        if name == ITSELF {
+            return Ok(file);
+        }
+        let source = primary.others.open(primary.source.path(), name, Sought::Beside, what)?;
+        let identity = source.identity();
+        let is_it = |known: &Walked| same_file(&known.file.source.identity(), &identity);
+        if let Some(known) = self.files.iter().position(is_it) {
+            return Ok(known);
+        }
+        let path = source.path().to_owned();
+        let told = |error: OpenError| format!("{what} another file: {error}");
+        let opened = HdfFile::new(source, &primary.context, &primary.others, &path);
+        let opened = Arc::new(opened.map_err(told)?);
+        let (root, deferred) = walk(&opened, &path).map_err(told)?;
+        self.files.push(Walked::new(opened, root, deferred));
+        Ok(self.files.len() - 1)
+    }
+
+    /// The array of a virtual dataset.
+    fn made(&mut self, file: usize, made: &Virtual) -> Result<Data, String> {
+        match &made.datatype {
+            Datatype::Fixed { dtype, plain: true, swap_bytes } => {
+                let mut fill = made.fill.clone();
+                swap_in_place(&mut fill, *swap_bytes);
+                let tiles = self.tiles(file, made, |data| match data {
+                    Data::Fixed(array) if array.dtype() == *dtype => Ok(array),
+                    Data::Fixed(array) => Err(format!(
+                        "its elements are {} and those of its parts {}",
+                        dtype.name(),
+                        array.dtype().name()
+                    )),
+                    other => Err(no_part(other, "numbers")),
+                })?;
+                Ok(Data::Fixed(Arc::new(FixedMosaic::new(*dtype, made.shape.clone(), fill, tiles))))
+            }
+            // Of their fill value only that there is one is known.
+            Datatype::VlenText if !made.fill.is_empty() => {
+                Err("virtual datasets of strings with a fill value are not read".to_owned())
+            }
+            Datatype::VlenText => {
+                let tiles = self.tiles(file, made, |data| match data {
+                    Data::Text(text) => Ok(text),
+                    other => Err(no_part(other, "strings")),
+                })?;
+                Ok(Data::Text(Arc::new(TextMosaic::new(made.shape.clone(), tiles))))
+            }
+            _ => Err("virtual datasets of this type are not read".to_owned()),
+        }
+    }
+
+    /// The parts that a virtual dataset is made of, each as `take` has it.
+    fn tiles<T: Shaped>(
+        &mut self,
+        file: usize,
+        made: &Virtual,
+        take: impl Fn(Data) -> Result<T, String>,
+    ) -> Result<Vec<(T, Placing)>, String> {
+        let mut known: HashMap<(usize, &str), T> = HashMap::new();
+        let mut tiles = Vec::new();
+        for mapping in &made.mappings {
+            let other = self.other(file, &mapping.file, "its bytes lie in")?;
+            let dataset = mapping.dataset.as_str();
+            let source = match known.get(&(other, dataset)) {
+                Some(source) => source.clone(),
+                None => {
+                    let source = match self.at(other, dataset) {
+                        Ok(Node::Array(array)) => take(array.data),
+                        Ok(Node::Group(_)) => Err("that is a group".to_owned()),
+                        Err(why) => Err(why),
+                    };
+                    let path = self.files[other].file.source.path().display();
+                    let source = source
+                        .map_err(|why| format!("it is made of {dataset} of {path}: {why}"))?;
+                    known.insert((other, dataset), source.clone());
+                    source
+                }
+            };
+            let (Some(target), Some(from)) =
+                (mapping.target.axes(&made.shape)?, mapping.source.axes(source.extent())?)
+            else {
+                continue;
+            };
+            let placing = Placing::new(target, from)?;
+            if !placing.fits(&made.shape, source.extent()) {
+                return Err(format!("a part of it reaches past the end of {dataset}"));
+            }
+            tiles.push((source, placing));
+        }
+        Ok(tiles)
+    }
+}
+
+/// What has an extent.
+trait Shaped: Clone {
+    fn extent(&self) -> &[u64];
+}
+
+impl Shaped for SharedArray {
+    fn extent(&self) -> &[u64] {
+        self.shape()
+    }
+}
+
+impl Shaped for SharedText {
+    fn extent(&self) -> &[u64] {
+        self.shape()
+    }
+}
+
+fn no_part(data: Data, wanted: &str) -> String {
+    match data {
+        Data::Unreadable(why) => why,
+        _ => format!("those are no {wanted}"),
+    }
+}
+
+fn unreadable(why: String) -> Node {
+    Node::Array(ArrayNode { attrs: Attrs::new(), data: Data::Unreadable(why) })
+}
