@@ -41,7 +41,8 @@ def groups_of(over, words):
         case "store":
             import anncat
 
-            return [zarr.open_group(anncat.open(words, join="outer").store(), mode="r")], False
+            # zarr-python reads whole chunks, so that they should be about as long as a run of rows.
+            return [zarr.open_group(anncat.open(words, join="outer").store(chunk_elems=2**16), mode="r")], False
 
 
 def rate(over, order, words):
