@@ -8,7 +8,7 @@ import os
 import resource
 import shutil
 import subprocess
-import tempfile
+import sys
 import time
 import zlib
 
@@ -326,14 +326,16 @@ def test_categories_that_are_claimed(base, tmp_path, dtype):
     assert not (tmp_path / "out.h5ad").exists()
 
 
+# The kernel counts what a process had before it became another program: so a small one starts anncat.
+WATCH = "import os, sys; _, status, used = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0); print(used.ru_maxrss >> 10, os.waitstatus_to_exitcode(status))"
+
+
 def peak_mib(*args) -> tuple[int, str, int]:
     """Runs anncat: its code, what it said, and the most memory that it had."""
-    with tempfile.TemporaryFile("w+") as told:
-        process = subprocess.Popen([anncat.BIN, *map(str, args)], stdout=subprocess.DEVNULL, stderr=told)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        told.seek(0)
-        return process.returncode, told.read(), usage.ru_maxrss >> 10
+    command = [sys.executable, "-S", "-c", WATCH, anncat.BIN, *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    peak, code = map(int, done.stdout.split())
+    return code, done.stderr, peak
 
 
 BUDGET_MIB = 64
@@ -378,14 +380,14 @@ def test_one_huge_chunk_is_read_in_linear_time_within_the_budget(one_chunk, tmp_
     began = time.monotonic()
     code, said, peak = peak_mib("materialize", f"--memory={BUDGET_MIB}MiB", path, "-o", tmp_path / "out.h5ad")
     assert code == 0, said
-    assert peak < BUDGET_MIB + MARGIN_MIB
+    assert peak < BUDGET_MIB + MARGIN_MIB, said
     assert time.monotonic() - began < 60
     assert abs(ad.read_h5ad(tmp_path / "out.h5ad").X - x).nnz == 0
 
 
 def test_a_bomb_stays_within_the_budget(tmp_path):
-    """A few hundred kilobytes that inflate to 512 MiB in one chunk."""
-    n, size = 4, 512 << 20
+    """A few hundred kilobytes that inflate to 128 MiB in one chunk."""
+    n, size = 4, 128 << 20
     deflate = zlib.compressobj(9)
     bomb = b"".join([deflate.compress(bytes(1 << 24)) for _ in range(size >> 24)] + [deflate.flush()])
     path = tmp_path / "bomb.h5ad"
@@ -396,7 +398,7 @@ def test_a_bomb_stays_within_the_budget(tmp_path):
         made.attrs.update(ARRAY)
     code, said, peak = peak_mib("materialize", f"--memory={BUDGET_MIB}MiB", "--compression=gzip", path, "-o", tmp_path / "out.h5ad")
     assert code in (0, 1), said
-    assert peak < BUDGET_MIB + MARGIN_MIB
+    assert peak < BUDGET_MIB + MARGIN_MIB, said
     if code == 0:
         with h5py.File(tmp_path / "out.h5ad") as f:
             assert not f["obsm/b"][2, ::4096].any()
