@@ -47,7 +47,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "input/hdf5",
         &[
             "cursor", "elements", "datatype", "others", "file", "library", "headers", "chunks",
-            "values", "metadata", "serve",
+            "values", "metadata", "serve", "fuzzing",
         ],
     ),
     ("input/zarr", &["store", "encoding", "values"]),

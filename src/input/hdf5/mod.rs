@@ -24,6 +24,8 @@ mod cursor;
 mod datatype;
 mod elements;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod library;
 mod metadata;

@@ -14,7 +14,9 @@ mod tree;
 
 pub use chunked::{Chunked, Description};
 pub use filters::{MOST_PARAMETERS, Pipeline};
+#[cfg(any(test, fuzzing))]
+pub use table::Grid;
 #[cfg(test)]
-pub use table::{Grid, Table};
+pub use table::Table;
 #[cfg(test)]
 pub use tree::Chunk;

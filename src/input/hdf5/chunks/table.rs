@@ -40,7 +40,7 @@ impl Grid {
     }
 
     /// What begins at this element.
-    fn place(&self, origin: &[u64]) -> Place {
+    pub fn place(&self, origin: &[u64]) -> Place {
         if origin.iter().zip(&self.chunk).any(|(at, chunk)| !at.is_multiple_of(*chunk)) {
             return Place::Between;
         }

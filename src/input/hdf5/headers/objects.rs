@@ -135,7 +135,9 @@ impl Object {
             let bytes = self.bytes.get(piece.clone()).unwrap_or(&[]);
             expect(next == 0 || bytes.starts_with(b"OCHK"), "a header goes on nowhere")?;
             let (body, sum) = bytes.split_last_chunk::<4>().ok_or("a header is too short")?;
-            expect(lookup3(body) == u32::from_le_bytes(*sum), "a header has another checksum")?;
+            // A fuzzer cannot know sums.
+            let is_whole = lookup3(body) == u32::from_le_bytes(*sum) || cfg!(fuzzing);
+            expect(is_whole, "a header has another checksum")?;
             let body = piece.start.saturating_add(skipped as usize)..piece.end.saturating_sub(4);
             expect(body.start <= body.end, "a header is too short")?;
             next += 1;

@@ -20,9 +20,11 @@ mod text;
 pub use external::{External, Segment};
 pub use fixed::FixedArray;
 pub use grid::{Axis, Placing};
-pub use heap::{HeapReader, Meaning, RECORD_BYTES, is_endless};
 #[cfg(test)]
-pub use heap::{State, objects};
+pub use heap::State;
+#[cfg(any(test, fuzzing))]
+pub use heap::objects;
+pub use heap::{HeapReader, Meaning, RECORD_BYTES, is_endless};
 pub use mosaic::{FixedMosaic, TextMosaic};
 pub use storage::{Layout, Storage};
 pub use text::{FixedText, LibraryText, VlenText};

@@ -24,6 +24,9 @@ use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::Unknown;
 use crate::tree::Group;
 
+#[cfg(fuzzing)]
+pub use datatypes::{datatype, extent};
+
 /// The whole tree of a file.
 ///
 /// # Errors
