@@ -11,6 +11,7 @@ pub mod parallel;
 pub mod plain_dims;
 pub mod progress;
 pub mod region;
+pub mod sync;
 
 pub use dtype::DType;
 pub use error::ReadError;

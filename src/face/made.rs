@@ -2,11 +2,12 @@
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use lru::LruCache;
 
 use crate::base::ReadError;
+use crate::base::sync::{Mutex, MutexGuard, OnceLock};
 
 type Slot = Arc<OnceLock<Result<Arc<[u8]>, ReadError>>>;
 
@@ -19,14 +20,22 @@ pub struct Made<K: Hash + Eq> {
 
 #[derive(Debug)]
 struct State<K: Hash + Eq> {
-    slots: LruCache<K, Slot>,
+    entries: LruCache<K, Entry>,
+    /// What is counted of all entries.
     kept_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    slot: Slot,
+    /// Nothing while it is being made.
+    counted_bytes: usize,
 }
 
 impl<K: Hash + Eq + Copy> Made<K> {
     /// Keeps about so many bytes, and one entry in any case.
     pub fn new(max_bytes: usize) -> Self {
-        let state = State { slots: LruCache::unbounded(), kept_bytes: 0 };
+        let state = State { entries: LruCache::unbounded(), kept_bytes: 0 };
         Self { state: Mutex::new(state), max_bytes }
     }
 
@@ -39,7 +48,7 @@ impl<K: Hash + Eq + Copy> Made<K> {
         key: K,
         make: impl FnOnce() -> Result<Vec<u8>, ReadError>,
     ) -> Result<Arc<[u8]>, ReadError> {
-        let slot = Arc::clone(self.lock().slots.get_or_insert(key, Slot::default));
+        let slot = Arc::clone(&self.lock().entries.get_or_insert(key, Entry::default).slot);
         let mut made_here = false;
         let result = slot.get_or_init(|| {
             made_here = true;
@@ -47,17 +56,17 @@ impl<K: Hash + Eq + Copy> Made<K> {
         });
         if made_here {
             let mut state = self.lock();
-            match result {
-                Ok(bytes) => {
-                    // Not counted if it was dropped while it was being made.
-                    if state.slots.peek(&key).is_some_and(|kept| Arc::ptr_eq(kept, &slot)) {
-                        state.kept_bytes += bytes.len();
-                    }
+            // It may have been dropped while it was being made, and another have come in its place.
+            let entry =
+                state.entries.peek_mut(&key).filter(|entry| Arc::ptr_eq(&entry.slot, &slot));
+            match (entry, result) {
+                (Some(entry), Ok(bytes)) => {
+                    entry.counted_bytes = bytes.len();
+                    state.kept_bytes += bytes.len();
                     state.shrink(self.max_bytes);
                 }
-                Err(_) => {
-                    state.slots.pop(&key);
-                }
+                (Some(_), Err(_)) => drop(state.entries.pop(&key)),
+                (None, _) => {}
             }
         }
         result.clone()
@@ -73,11 +82,9 @@ impl<K: Hash + Eq> State<K> {
     /// Drops the least recently used until the rest fits, but for the last one.
     fn shrink(&mut self, max_bytes: usize) {
         let one = NonZeroUsize::MIN.get();
-        while self.kept_bytes > max_bytes && self.slots.len() > one {
-            let Some((_, slot)) = self.slots.pop_lru() else { return };
-            if let Some(Ok(bytes)) = slot.get() {
-                self.kept_bytes = self.kept_bytes.saturating_sub(bytes.len());
-            }
+        while self.kept_bytes > max_bytes && self.entries.len() > one {
+            let Some((_, entry)) = self.entries.pop_lru() else { return };
+            self.kept_bytes -= entry.counted_bytes;
         }
     }
 }

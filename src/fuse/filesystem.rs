@@ -332,19 +332,21 @@ impl Filesystem for FaceFs {
                 buffer.resize(size, 0);
             }
             let out = &mut buffer[..size];
-            let surroundings = self.surroundings.as_ref();
-            let reading = surroundings.map(|around| around.reading(inode.0, offset, size));
-            let read = guard("read", inode.0, || self.entries.inodes.read_at(inode.0, offset, out));
-            match read {
-                Ok(len) => reply.data(&buffer[..len]),
-                Err(errno) => reply.error(errno),
-            }
-            drop(reading);
-            if let (Some(surroundings), Ok(len)) = (surroundings, read) {
-                let _ = guard("surroundings", inode.0, || {
-                    surroundings.was_read(inode.0, offset, len, size);
-                    Ok(())
-                });
+            let answer = || match guard("read", inode.0, || {
+                self.entries.inodes.read_at(inode.0, offset, out)
+            }) {
+                Ok(len) => {
+                    reply.data(&out[..len]);
+                    Some(len)
+                }
+                Err(errno) => {
+                    reply.error(errno);
+                    None
+                }
+            };
+            match &self.surroundings {
+                Some(surroundings) => surroundings.answered(inode.0, offset, size, answer),
+                None => drop(answer()),
             }
         });
     }

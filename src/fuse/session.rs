@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
+use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, SessionACL};
 
 use crate::base::{Fault, Kind};
 
@@ -209,7 +209,7 @@ pub fn mount(
             let (waiting, notifier) = (Arc::clone(&waiting), session.notifier());
             std::thread::Builder::new()
                 .name("surroundings".to_owned())
-                .spawn(move || waiting.store(&notifier))
+                .spawn(move || waiting.store(|inode, at, bytes| store(&notifier, inode, at, bytes)))
                 .map_err(refused)?;
         }
     }
@@ -218,6 +218,15 @@ pub fn mount(
     tune_read_ahead(device);
     let unmounter = Unmounter { mountpoint, device, has_ended: Arc::default() };
     Ok(Mounted { session, unmounter })
+}
+
+/// Puts bytes of a file into the kernel's page cache.
+fn store(notifier: &Notifier, inode: u64, at: u64, bytes: &[u8]) -> bool {
+    let stored = notifier.store(INodeNo(inode), at, bytes);
+    if let Err(error) = &stored {
+        log::debug!("inode {inode}: cannot be stored: {error}");
+    }
+    stored.is_ok()
 }
 
 /// Fails where nothing could be mounted, before anything else is done. The helper opens the device

@@ -16,12 +16,13 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use fuser::{INodeNo, Notifier};
 use lru::LruCache;
+
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use crate::base::sync::{Mutex, MutexGuard};
 
 use super::errno::guard;
 use super::inodes::Inodes;
@@ -59,7 +60,7 @@ type Recent = Mutex<LruCache<Piece, ()>>;
 struct Reads(Mutex<Vec<Piece>>);
 
 /// A read, until its answer has been given.
-pub struct Reading<'a> {
+struct Reading<'a> {
     reads: &'a Reads,
     piece: Piece,
 }
@@ -102,15 +103,29 @@ impl Surroundings {
         (surroundings, Waiting { inodes, reads, recent, pieces: Mutex::new(pieces) })
     }
 
-    /// Takes note of a read of `asked` bytes from `at` on, until its answer has been given and the
-    /// result is dropped.
-    pub fn reading(&self, inode: u64, at: u64, asked: usize) -> Reading<'_> {
-        self.reads.begin(Piece { inode, range: at..at + asked as u64 })
+    /// Has a read of `asked` bytes from `at` on answered, and after that, if it was a scattered one,
+    /// its surroundings stored. `answer` tells how many bytes it gave; `None`: an error.
+    pub fn answered(
+        &self,
+        inode: u64,
+        at: u64,
+        asked: usize,
+        answer: impl FnOnce() -> Option<usize>,
+    ) {
+        let reading = self.reads.begin(Piece { inode, range: at..at + asked as u64 });
+        let len = answer();
+        drop(reading);
+        if let Some(len) = len {
+            let _ = guard("surroundings", inode, || {
+                self.was_read(inode, at, len, asked);
+                Ok(())
+            });
+        }
     }
 
-    /// To be called after a read of `len` bytes from `at` on, of `asked` that were wanted, was
-    /// answered: has its surroundings stored if it was a scattered one.
-    pub fn was_read(&self, inode: u64, at: u64, len: usize, asked: usize) {
+    /// Has the surroundings stored of a read that was answered with `len` bytes from `at` on, of
+    /// `asked` that were wanted.
+    fn was_read(&self, inode: u64, at: u64, len: usize, asked: usize) {
         let end = at + len as u64;
         let whole = at == 0 && len < asked;
         if self.is_in_sequence(inode, at, end) || asked > SCATTERED_BYTES || whole || len == 0 {
@@ -177,9 +192,9 @@ impl Drop for Reading<'_> {
 }
 
 impl Waiting {
-    /// Stores pieces as they come, until the [`Surroundings`] are dropped. Several threads may do
-    /// this.
-    pub fn store(&self, notifier: &Notifier) {
+    /// Stores pieces as they come, by `store` (inode, offset, bytes; true when it is done), until the
+    /// [`Surroundings`] are dropped. Several threads may do this.
+    pub fn store(&self, store: impl Fn(u64, u64, &[u8]) -> bool) {
         let page_bytes = page_bytes();
         let mut buffer = vec![0; LARGEST_BYTES as usize];
         while let Some(piece) = self.next() {
@@ -190,7 +205,7 @@ impl Waiting {
             let stored = self.read_whole_pages(*inode, at, out, page_bytes).is_some_and(|len| {
                 let is_read = || self.reads.overlap(*inode, &(at..at + len as u64));
                 // Less than a page has nothing to store, and is not tried again either.
-                len == 0 || !is_read() && store(notifier, *inode, at, &out[..len])
+                len == 0 || !is_read() && store(*inode, at, &out[..len])
             });
             if !stored {
                 lock(&self.recent).pop(&piece);
@@ -220,14 +235,6 @@ impl Waiting {
     fn next(&self) -> Option<Piece> {
         lock(&self.pieces).recv().ok()
     }
-}
-
-fn store(notifier: &Notifier, inode: u64, at: u64, bytes: &[u8]) -> bool {
-    let stored = notifier.store(INodeNo(inode), at, bytes);
-    if let Err(error) = &stored {
-        log::debug!("inode {inode}: cannot be stored: {error}");
-    }
-    stored.is_ok()
 }
 
 fn page_bytes() -> u64 {

@@ -1,12 +1,13 @@
 //! The cache of computed blocks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use lru::LruCache;
 
 use super::sync::lock;
 use crate::base::ReadError;
+use crate::base::sync::{Condvar, Mutex};
 
 /// A decoded block, shared by its readers.
 pub type Block = Arc<Vec<u8>>;

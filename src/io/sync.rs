@@ -1,6 +1,8 @@
 //! Locks that outlive a panic.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::base::sync::{Mutex, MutexGuard};
 
 /// Locks, also when a thread panicked while it held the lock: every critical section here leaves its
 /// data consistent at each step.
