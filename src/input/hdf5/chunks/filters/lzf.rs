@@ -189,7 +189,7 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
             (seed >> 33) as usize % below.max(1)
         };
-        for round in 0..3000 {
+        for round in 0..if cfg!(miri) { 20 } else { 3000 } {
             let steps = random(60);
             let (mut stream, mut len) = random_stream(&mut random, steps);
             match round % 4 {
