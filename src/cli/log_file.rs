@@ -1,9 +1,12 @@
 //! Where the process in the background writes, when nobody says where.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Most bytes of a mountpoint's name that are a part of the log's.
 const NAME_BYTES: usize = 64;
+/// What a line of a log begins with; `0` is any digit.
+const TIME: &[u8] = b"0000-00-00T00:00:00Z ";
 
 /// The log of a mount at this absolute path: in `XDG_STATE_HOME`, else `~/.local/state`, under the
 /// name of the mountpoint and a digest of its path. `None` where the user has no such place.
@@ -36,9 +39,40 @@ pub fn start(log: &Path) -> std::io::Result<()> {
     std::fs::File::create(log).map(drop)
 }
 
+/// Whether nothing is spoiled by writing to the end of this file, which is moved away when it has
+/// grown: it is not there, empty, a device, or begins as a log does, with a time.
+pub fn may_go_on(log: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(log) else { return true };
+    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return true;
+    }
+    let mut start = Vec::new();
+    let is_read = file.take(TIME.len() as u64).read_to_end(&mut start).is_ok();
+    let is_alike = |(&byte, &of_time): (&u8, &u8)| match of_time {
+        b'0' => byte.is_ascii_digit(),
+        other => byte == other,
+    };
+    is_read
+        && (start.is_empty() || start.len() == TIME.len() && start.iter().zip(TIME).all(is_alike))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_logs_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let holding = |bytes: &[u8]| {
+            let path = dir.path().join("file");
+            std::fs::write(&path, bytes).unwrap();
+            may_go_on(&path)
+        };
+        assert!(may_go_on(&dir.path().join("none")) && may_go_on(Path::new("/dev/null")));
+        assert!(holding(b"") && holding(b"2026-11-28T00:21:44Z info: anncat 0.1.0 serves"));
+        assert!(!holding(b"\x89HDF\r\n\x1a\n and more than twenty bytes"));
+        assert!(!holding(b"2026-11-28 a diary") && !holding(b"2026"));
+    }
 
     #[test]
     fn each_mountpoint_has_a_name_of_its_own() {

@@ -225,6 +225,12 @@ fn log_of(args: &ServingArgs, mountpoint: &Path) -> Result<Option<PathBuf>> {
     };
     // For messages that somebody reads elsewhere.
     let log = std::path::absolute(log).doing_at(Kind::System, log, CANNOT_LOG)?;
+    if !log_file::may_go_on(&log) {
+        return Err(usage(format!(
+            "{}: something that is no log stands there\n  hint: give --log the name of a new file",
+            log.display()
+        )));
+    }
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
     opened.map_err(|error| {
         Failure::at(Kind::of_writing(&error), &log, format_args!("{CANNOT_LOG}: {error}"))

@@ -94,8 +94,14 @@ fn resolve(
 }
 
 fn is_store_or_empty(dir: &Path) -> bool {
-    ["zarr.json", ".zgroup", ".zarray"].iter().any(|name| dir.join(name).is_file())
+    ["zarr.json", ".zgroup", ".zarray"].iter().any(|name| is_of_zarr(&dir.join(name)))
         || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Whether a file says that it is metadata of zarr.
+fn is_of_zarr(path: &Path) -> bool {
+    let metadata = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    metadata.is_some_and(|value: serde_json::Value| value.get("zarr_format").is_some())
 }
 
 /// Refuses a place that is an input (by name, link or hard link), holds one, or lies in one. A bind
@@ -404,11 +410,15 @@ mod tests {
         fs::create_dir(&target).unwrap();
         fs::write(target.join("thesis.tex"), "years of work").unwrap();
         let replace = rules(Existing::Replace, &[]);
-        assert!(matches!(
-            Staged::new(&target, TargetKind::Directory, &replace),
-            Err(MaterializeError::NotReplaceable { .. })
-        ));
-        fs::write(target.join("zarr.json"), "{}").unwrap();
+        for of_no_store in ["", "{}"] {
+            assert!(matches!(
+                Staged::new(&target, TargetKind::Directory, &replace),
+                Err(MaterializeError::NotReplaceable { .. })
+            ));
+            fs::write(target.join("zarr.json"), of_no_store).unwrap();
+        }
+        assert!(Staged::new(&target, TargetKind::Directory, &replace).is_err());
+        fs::write(target.join("zarr.json"), r#"{"zarr_format": 3}"#).unwrap();
         let staged = Staged::new(&target, TargetKind::Directory, &replace).unwrap();
         fs::write(staged.path().join("zarr.json"), "new").unwrap();
         staged.commit().unwrap();

@@ -82,6 +82,9 @@ def test_nothing_in_common_is_told(pair):
 
 def test_a_log_that_cannot_be_written(pair, mnt, tmp_path):
     refused("mount", "--log", tmp_path / "no" / "log", *pair, mnt, says="cannot open the log")
+    before = pair[0].read_bytes()
+    refused("mount", "--log", pair[0], *pair, mnt, code=2, says="something that is no log stands there")
+    assert pair[0].read_bytes() == before
     assert not anncat.is_mounted(mnt)
 
 
