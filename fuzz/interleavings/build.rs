@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = std::env::var("OUT_DIR")?;
     println!("cargo::rerun-if-changed=build.rs");
     for (name, module, changes) in VARIANTS {
-        let path = Path::new("../src").join(module);
+        let path = Path::new("../../src").join(module);
         println!("cargo::rerun-if-changed={}", path.display());
         let source = std::fs::read_to_string(&path)?;
         let (code, _tests) = source.split_once("#[cfg(test)]").unwrap_or((&source, ""));

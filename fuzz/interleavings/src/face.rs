@@ -1,4 +1,4 @@
 //! What is made when it is first asked for.
 
-#[path = "../../src/face/made.rs"]
+#[path = "../../../src/face/made.rs"]
 pub mod made;

@@ -1,8 +1,8 @@
 //! The cache of blocks.
 
-#[path = "../../src/io/blocks.rs"]
+#[path = "../../../src/io/blocks.rs"]
 pub mod blocks;
-#[path = "../../src/io/sync.rs"]
+#[path = "../../../src/io/sync.rs"]
 mod sync;
 
 /// The cache with one mistake each.

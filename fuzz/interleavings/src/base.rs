@@ -1,8 +1,8 @@
 //! The floor of the modules.
 
-#[path = "../../src/base/error.rs"]
+#[path = "../../../src/base/error.rs"]
 mod error;
-#[path = "../../src/base/fault.rs"]
+#[path = "../../../src/base/fault.rs"]
 mod fault;
 
 pub use error::ReadError;

@@ -1,6 +1,6 @@
 //! What fills the kernel's page cache.
 
-#[path = "../../src/fuse/surroundings.rs"]
+#[path = "../../../src/fuse/surroundings.rs"]
 pub mod surroundings;
 
 /// A panic is left to fail the test.
