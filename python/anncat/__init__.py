@@ -35,4 +35,8 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return [*__all__]
+
+
 _os.register_at_fork(before=_native.drain)

@@ -433,6 +433,12 @@ class Merged:
         is_chosen = compression != "default"
         if not is_chosen:
             compression = "zstd" if target.endswith(".zarr") else None
+        if level is not None and compression not in ("gzip", "zstd"):
+            raise ValueError(f"level={level} needs a compression with levels: 'gzip', or of a .zarr 'zstd'")
+        if not target.endswith(".zarr"):
+            for name, value in {"shard_size": shard_size, "chunk_rows": chunk_rows}.items():
+                if value is not None:
+                    raise ValueError(f"{name} is for .zarr outputs")
         from ._progress import bar
 
         options = {

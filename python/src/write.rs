@@ -54,16 +54,10 @@ impl WriteOptions {
         limits
     }
 
-    fn rules(&self, merged: &Merged) -> OutputRules {
+    fn rules(&self, inputs: Vec<PathBuf>) -> OutputRules {
         OutputRules {
             existing: if self.overwrite { Existing::Replace } else { Existing::Refuse },
-            inputs: merged
-                .handle
-                .recipe
-                .inputs
-                .iter()
-                .map(|input| input.path().to_owned())
-                .collect(),
+            inputs,
             durability: if self.sync { Durability::Synced } else { Durability::Cached },
         }
     }
@@ -117,7 +111,7 @@ pub fn write(
     options: &WriteOptions,
     tell: Option<&Py<PyAny>>,
 ) -> PyResult<(Vec<String>, Vec<NoticeReport>)> {
-    let rules = options.rules(merged);
+    let rules = options.rules(merged.handle.engine(py)?.planned.files());
     let (output, kind) = if path.extension().is_some_and(|end| end == "zarr") {
         (Output::Zarr(options.zarr(rules.clone())?), TargetKind::Directory)
     } else {

@@ -76,8 +76,9 @@ pub fn drop_hint(element: &str) -> String {
     format!("\n  hint: --drop '{pattern}' leaves it out")
 }
 
+/// As a pattern that can be typed: what a terminal would obey is any character.
 fn escaped(name: &str) -> String {
-    glob::Pattern::escape(name)
+    glob::Pattern::escape(name).replace(char::is_control, "?")
 }
 
 impl Fault for DecodeError {

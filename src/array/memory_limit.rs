@@ -32,8 +32,8 @@ pub fn zeroed(num_elements: u64, element_bytes: usize) -> Result<Vec<u8>, ReadEr
 #[must_use]
 pub fn beyond_memory(amount: &str) -> ReadError {
     let what = format!(
-        "{amount} have to be in memory at once, which does not hold them\n  hint: the file may be \
-         damaged; if it is not, --memory allows more"
+        "{amount} have to be in memory at once, more than may be used\n  hint: the file may be damaged; \
+         if it is not, --memory allows more"
     );
     ReadError::io("", "", std::io::Error::new(std::io::ErrorKind::OutOfMemory, what))
 }

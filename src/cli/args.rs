@@ -196,8 +196,8 @@ pub struct ResourceArgs {
     /// Memory for caches and conversions: 512MiB, 2G, ...
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_memory)]
     pub memory: u64,
-    /// Read files that links out of a .zarr lead to. They become part of the input: a change of one
-    /// is an error
+    /// Read files that inputs lead to: links out of a .zarr; external storage, virtual datasets and
+    /// external links of an .h5ad. They become part of the input: a change of one is an error
     #[arg(long)]
     pub follow_external: bool,
 }

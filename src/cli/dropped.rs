@@ -1,11 +1,11 @@
 //! `--list-dropped`: the names that an inner join drops, in a file.
 
 use std::fmt::Write as _;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::standing::{is_same, start_of};
 use super::{Failure, Result, usage};
 use crate::base::Kind;
 use crate::concat::DroppedNames;
@@ -22,6 +22,21 @@ pub struct DroppedArgs {
 }
 
 impl DroppedArgs {
+    /// Refuses a list in the place of something else that is written.
+    ///
+    /// # Errors
+    /// Both have one path.
+    pub fn check(&self, other: &Path) -> Result<()> {
+        match &self.list_dropped {
+            Some(path) if is_same(path, other) => Err(usage(format!(
+                "{}: the names that are dropped and something else are to be written there\n  \
+                 hint: give --list-dropped the name of a file of its own",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the list, if it was asked for.
     ///
     /// # Errors
@@ -44,15 +59,9 @@ impl DroppedArgs {
 
 /// Whether nothing is lost by writing here: what is there is empty or begins as a list does.
 fn is_replaceable(path: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(path) else { return true };
-    // A pipe or device is written to, not replaced.
-    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return !path.is_dir();
-    }
-    let mut start = Vec::new();
-    let is_read = file.take(9).read_to_end(&mut start).is_ok();
     let begins = ["/var\t", "/obs\t", "/raw/var\t", "/raw/obs\t"];
-    is_read && (start.is_empty() || begins.iter().any(|begin| start.starts_with(begin.as_bytes())))
+    let is_list = |start: &[u8]| begins.iter().any(|begin| start.starts_with(begin.as_bytes()));
+    start_of(path, 9).is_ok_and(|start| start.is_empty() || is_list(&start))
 }
 
 fn list(dropped: &[DroppedNames]) -> String {

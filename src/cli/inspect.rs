@@ -43,6 +43,7 @@ pub struct InspectArgs {
 /// Runs `anncat inspect`.
 pub fn run(args: &InspectArgs, talk: Talk) -> Result<ExitCode> {
     let recipe = args.recipe.recipe_with_layout(&args.paths)?;
+    args.save.iter().try_for_each(|path| args.recipe.dropped.check(path))?;
     let planned = Planned::open(&recipe, args.recipe.limits())?;
     let mut report = planned.report();
     report.notices.extend(planned.name_check().run()?.into_iter().map(NoticeReport::from));

@@ -1,7 +1,8 @@
 //! Where the process in the background writes, when nobody says where.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use super::standing::start_of;
 
 /// Most bytes of a mountpoint's name that are a part of the log's.
 const NAME_BYTES: usize = 64;
@@ -40,20 +41,15 @@ pub fn start(log: &Path) -> std::io::Result<()> {
 }
 
 /// Whether nothing is spoiled by writing to the end of this file, which is moved away when it has
-/// grown: it is not there, empty, a device, or begins as a log does, with a time.
+/// grown: nothing is there, or what begins as a log does, with a time.
 pub fn may_go_on(log: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(log) else { return true };
-    if file.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return true;
-    }
-    let mut start = Vec::new();
-    let is_read = file.take(TIME.len() as u64).read_to_end(&mut start).is_ok();
     let is_alike = |(&byte, &of_time): (&u8, &u8)| match of_time {
         b'0' => byte.is_ascii_digit(),
         other => byte == other,
     };
-    is_read
-        && (start.is_empty() || start.len() == TIME.len() && start.iter().zip(TIME).all(is_alike))
+    let is_log = |start: &[u8]| start.len() == TIME.len() && start.iter().zip(TIME).all(is_alike);
+    // What cannot be read is told when it is opened.
+    start_of(log, TIME.len()).map_or(true, |start| start.is_empty() || is_log(&start))
 }
 
 #[cfg(test)]

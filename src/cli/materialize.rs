@@ -53,7 +53,7 @@ pub struct MaterializeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 struct WriteArgs {
-    /// File or directory to write; its name ends in .h5ad or .zarr
+    /// File or directory to write; its name ends in .h5ad (or .h5) or .zarr
     #[arg(long = "output", short, value_name = "OUT")]
     out: Option<PathBuf>,
     /// Replace the output if it exists; an input is never replaced
@@ -99,6 +99,8 @@ enum Output {
 
 pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let Some(out) = &args.output.out else { return Err(no_output(&args.paths)) };
+    // Without a slash at its end.
+    let out = &out.components().collect::<PathBuf>();
     let recipe = args.recipe.recipe(&args.paths)?;
     let rules = OutputRules {
         existing: if args.output.force { Existing::Replace } else { Existing::Refuse },
@@ -111,14 +113,13 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
         Output::Zarr(_) => TargetKind::Directory,
     };
     check_target(out, kind, &rules)?;
+    args.recipe.dropped.check(out)?;
     clear_leftovers(out, talk);
     let started = Instant::now();
     let Loaded { mut merged, names } =
         load::load(&recipe, args.recipe.limits(), &args.recipe.dropped, talk)?;
     // Files that inputs lead to are inputs too, and known only now.
-    let others = merged.identities.iter().flat_map(|input| &input.others);
-    let others = others.map(|other| other.path.clone()).collect();
-    check_target(out, kind, &OutputRules { inputs: others, ..rules })?;
+    check_target(out, kind, &OutputRules { inputs: merged.files(), ..rules })?;
     if let Output::H5ad(_) = output
         && args.output.compression.is_none()
         && let Some(notice) = merged.plain_output()

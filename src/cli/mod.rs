@@ -16,6 +16,7 @@ mod mount;
 mod plain;
 mod progress;
 mod signals;
+mod standing;
 mod talk;
 mod unmount;
 mod words;

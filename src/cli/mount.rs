@@ -231,6 +231,12 @@ fn log_of(args: &ServingArgs, mountpoint: &Path) -> Result<Option<PathBuf>> {
             log.display()
         )));
     }
+    if log.starts_with(mountpoint) {
+        return Err(usage(format!(
+            "{}: the log cannot lie in the mountpoint\n  hint: give --log a name elsewhere",
+            log.display()
+        )));
+    }
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(&log);
     opened.map_err(|error| {
         Failure::at(Kind::of_writing(&error), &log, format_args!("{CANNOT_LOG}: {error}"))

@@ -1,6 +1,6 @@
 //! From a recipe to the merged tree: open, decode, plan; then compile and encode.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -139,6 +139,12 @@ impl Planned {
         &self.identities
     }
 
+    /// All files that something is read of: no output may take the place of one.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        notices::files_of(&self.identities, self.notices())
+    }
+
     /// When the newest input was last changed.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
@@ -198,6 +204,12 @@ impl Merged {
             group.children.values().map(bytes).fold(0, u64::saturating_add)
         }
         bytes_of(&self.root)
+    }
+
+    /// All files that something is read of: no output may take the place of one.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        notices::files_of(&self.identities, &self.notices)
     }
 
     /// What is to be told of a file of it that is not compressed, if it is much larger than the

@@ -391,6 +391,11 @@ fn errors_name_file_and_element() {
         "a.h5ad: /X: has shape 1 × 1, but there are 2 observations and 1 variables\n  \
          hint: --drop 'X' leaves it out"
     );
+    assert_eq!(
+        drop_hint("/obsm/a\u{1b}[m*"),
+        "\n  hint: --drop 'obsm/a?[[]m[*]' leaves it out",
+        "what a terminal would obey is any character"
+    );
 }
 
 #[test]

@@ -89,9 +89,15 @@ pub(super) fn concat_column(
     let probes: Vec<_> = shares
         .iter()
         .map(|share| {
-            let all = move || share.block.all_missing();
-            let any =
-                move || share.column.as_ref().map_or(Ok(false), |column| any_missing(column.elem));
+            let blamed = move |error: ReadError| match share.file {
+                Some(file) => error.of_file(file),
+                None => error,
+            };
+            let all = move || share.block.all_missing().map_err(blamed);
+            let any = move || {
+                let any = share.column.as_ref().map(|column| any_missing(column.elem));
+                any.unwrap_or(Ok(false)).map_err(blamed)
+            };
             (all, any)
         })
         .collect();

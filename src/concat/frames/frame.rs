@@ -28,6 +28,16 @@ pub struct FrameShare<'a> {
     pub origin: Option<&'a Origin>,
 }
 
+impl FrameShare<'_> {
+    /// The error of a read of this frame, with its file.
+    fn blamed(&self, error: ReadError) -> ReadError {
+        match self.origin {
+            Some(origin) => error.of_file(&origin.file),
+            None => error,
+        }
+    }
+}
+
 /// Concatenates the columns of frames; the index is the caller's.
 ///
 /// # Errors
@@ -41,7 +51,7 @@ pub fn concat_columns(
 ) -> Result<IndexMap<String, Elem>, ReadError> {
     let mut frames = shares
         .par_iter()
-        .map(|share| TypedFrame::read(share, path))
+        .map(|share| TypedFrame::read(share, path).map_err(|error| share.blamed(error)))
         .collect::<Result<Vec<_>, _>>()?;
     unify_dtypes(&mut frames);
     if join == Join::Outer {

@@ -34,7 +34,7 @@ RULES = {
     "dense-bool-filled": "a dense array of bools that is filled is float64, or complex128 among complex numbers",
     "text-filled": "an array of strings (in obsm or varm) that would be filled is left out",
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
-    "awkward-between": "an input without an awkward array stands between unlike ones: None",
+    "awkward-between": "an input without an awkward array (None), or with empty lists, stands between unlike ones",
     "awkward-refused": "where awkward itself fails on an element, its entries stand one after another",
     "raw-without-rows": "an input without rows keeps its raw, which anndata forgets when it reads zarr",
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
@@ -130,8 +130,9 @@ def _without_refused(adatas, arguments: dict, error: Exception, out: Expected) -
         if arguments.get("join") == "outer":
             # Only so does the key remain where an input lacks it.
             held = [ak.Array([None] * a.shape[axis]) if v is None else v for a, v in zip(adatas, held)]
-        # The fields of records would be joined if all were records.
-        if all(isinstance(v, ak.Array) for v in held) and not all("{" in str(v.type) for v in held):
+        # The fields of records would be joined if all were records; inner, records beside others have none.
+        are_records = all if arguments.get("join") == "outer" else any
+        if all(isinstance(v, ak.Array) for v in held) and not are_records("{" in str(v.type) for v in held):
             lists[mapping, key] = [entry for value in held for entry in value.to_list()]
     for refused in itertools.chain.from_iterable(itertools.combinations(lists, n + 1) for n in range(len(lists))):
         copies = [a.copy() for a in adatas]
@@ -292,12 +293,18 @@ def _is_unknown(layout) -> bool:
     return layout.is_option and layout.content.is_unknown
 
 
-def _missing_between_unlike(arrays, missing) -> bool:
-    """Whether missing values stand between arrays that awkward would not merge without them. They
-    merge with everything, so that awkward fails, or takes text for the numbers of its bytes."""
+def _is_hollow(layout) -> bool:
+    """Whether there are lists, and nothing in any of them."""
+    return layout.is_list and layout.minmax_depth[0] > 1 and str(layout.form.type).endswith("unknown")
+
+
+def _nothing_between_unlike(arrays, nothing) -> bool:
+    """Whether nothing (missing values, empty lists) stands between arrays that awkward would not merge
+    without it. It merges with everything, so that awkward fails, or takes text for the numbers of its
+    bytes."""
     previous, between = None, False
-    for array, lacks in zip(arrays, missing, strict=True):
-        if lacks:
+    for array, holds_nothing in zip(arrays, nothing, strict=True):
+        if holds_nothing:
             between = True
             continue
         layout = ak.to_layout(array)
@@ -343,7 +350,15 @@ def _awkward_mended(rules: set[str]):
 
     def concatenate(arrays, axis=0, **arguments):
         missing = [_is_unknown(ak.to_layout(a)) for a in arrays]
-        if axis != 0 or not _missing_between_unlike(arrays, missing):
+        hollow = [_is_hollow(ak.to_layout(a)) for a in arrays]
+        if axis == 0 and _nothing_between_unlike(arrays, hollow):
+            order = sorted(range(len(arrays)), key=hollow.__getitem__)
+            starts = np.cumsum([0] + [len(arrays[i]) for i in order])
+            joined = concatenate([arrays[i] for i in order])
+            places = [np.arange(starts[order.index(i)], starts[order.index(i) + 1]) for i in range(len(arrays))]
+            rules.add("awkward-between")
+            return joined[np.concatenate(places)]
+        if axis != 0 or not _nothing_between_unlike(arrays, missing):
             return join(arrays, axis=axis, **arguments)
         present = join([a for a, lacks in zip(arrays, missing, strict=True) if not lacks], axis=0)
         places, at = [], 0

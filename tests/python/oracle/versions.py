@@ -43,9 +43,9 @@ def older(rules: set[str]):
             return new
         fill_value = merge.default_fill_value([el]) if fill_value is None else fill_value
         wide = np.min_scalar_type(fill_value)
-        if el.dtype.kind == "f" and wide.kind == "f" and wide > el.dtype:
+        if el.dtype.kind in "fc" and wide.kind == "f":
             # pandas 3 makes infinity of what is too large.
-            el = el.astype(wide)
+            el = el.astype(np.promote_types(el.dtype, wide), copy=False)
         old = pd.api.extensions.take(el, self.idx, axis=axis, allow_fill=True, fill_value=fill_value)
         if old.dtype != new.dtype:
             rules.add("dense-filled-wider")
@@ -94,10 +94,11 @@ def _joined_as_before(parts: list[pd.DataFrame], name, join) -> pd.Series | None
     alike = all(_is_own(dtype) and (dtype == dtypes[0] or dtype.kind in "biu") for dtype in dtypes)
     if len(silent) in (0, len(holders)) or (alike and not lacks):
         return None
-    heard = [part for part in parts if id(part) not in silent]
-    if not lacks and _is_whole(find_common_type([part[name].dtype for part in heard])):
-        return None
-    dtype = join(heard)[name].dtype
+    dtype = find_common_type([part[name].dtype for part in holders if id(part) not in silent])
+    if _is_whole(dtype) and not lacks:
+        joined = join(parts)[name]
+        # Bools among floats are objects, but where pandas 3 finds blocks of one kind.
+        return joined.astype(object) if joined.dtype.kind == "f" and np.dtype(bool) in dtypes else None
     if _is_whole(dtype):
         # Who lacks it has no rows.
         dtype = np.dtype(object if dtype.kind == "b" else np.float64)

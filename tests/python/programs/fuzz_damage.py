@@ -3,10 +3,11 @@
     scripts/fuzz-damage --seeds 0:1000 --format all
     scripts/fuzz-damage --seeds 17:18 --format h5ad --keep /tmp/case    # one case, its files kept
 
-Each seed draws small inputs, damages one of them (draw/damage.py), and runs inspect, materialize and
-a mount that is read whole. Wrong are: a panic, a signal, a hang, more memory than the budget allows,
-an output or a staging file that is left behind, a mount that dies, and values that are not those
-that anndata reads from the same damaged file. Ends with 1 when anything is wrong.
+Each seed takes small inputs, which it has in common with a few others, damages one of them in its
+own way (draw/damage.py), and runs inspect, materialize and a mount that is read whole. Wrong are: a
+panic, a signal, a hang, more memory than the budget allows, an output or a staging file that is left
+behind, a mount that dies, and values that are not those that anndata reads from the same damaged
+file. Ends with 1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import functools
 import multiprocessing
 import os
 import re
@@ -34,13 +36,16 @@ from draw import cases, damage
 from oracle import anncat, differential, zarr_inline
 
 FORMATS = ("h5ad", "zarr2", "zarr3")
-SCRATCH = os.environ.get("TMPDIR") or next((d for d in ("/dev/shm",) if os.access(d, os.W_OK)), None)
+RAM = os.environ.get("TMPDIR") or next((d for d in ("/dev/shm",) if os.access(d, os.W_OK)), None)
 
 BUDGET_MIB = 64
 # What a process takes beside its budget: the program itself, its threads, libhdf5's caches.
 ALLOWED_MIB = 4 * BUDGET_MIB
 CPU_S = 20
+SCRATCH: str | None = None
 WALL_S = float(os.environ.get("ANNCAT_TIMEOUT", "120"))
+# So many seeds in turn damage the same inputs: half of the time would else go into writing them.
+SEEDS_A_CASE = 8
 
 
 class Wrong(Exception):
@@ -229,28 +234,42 @@ def materialized(paths, options, suffix: str, directory: Path) -> str:
     return "anndata raises" if found.startswith("raises") else found
 
 
+@functools.lru_cache(maxsize=len(FORMATS))
+def _undamaged(number: int, fmt: str):
+    """The options of a case and the directory of its inputs; None where anndata cannot write it."""
+    rng = np.random.default_rng([20261, number, FORMATS.index(fmt)])
+    case = cases.case(int(rng.integers(1 << 30)), fmt)
+    held = Path(tempfile.mkdtemp(dir=SCRATCH))
+    try:
+        differential.write_inputs(case, held)
+    except Exception:
+        return None
+    return case.options, held
+
+
 @zarr_inline.inline()
 def one(task) -> dict:
     """Runs one seed; a plain dict, so that it crosses processes."""
     seed, fmt, keep = task
     report = {"name": f"seed {seed} {fmt}", "wrong": None, "how": [], "ways": []}
     rng = np.random.default_rng([20260, seed, FORMATS.index(fmt)])
-    directory = Path(keep or tempfile.mkdtemp(prefix="anncat-damage-", dir=SCRATCH))
+    directory = Path(keep or tempfile.mkdtemp(dir=SCRATCH))
     directory.mkdir(parents=True, exist_ok=True)
     try:
         with differential.quiet():
-            case = cases.case(int(rng.integers(1 << 30)), fmt)
-            try:
-                paths = differential.write_inputs(case, directory)
-            except Exception:
-                report["ways"].append("cannot be written")
-                return report
+            undamaged = _undamaged(seed // SEEDS_A_CASE, fmt)
+        if undamaged is None:
+            report["ways"].append("cannot be written")
+            return report
+        options, held = undamaged
+        shutil.copytree(held, directory, dirs_exist_ok=True)
+        paths = sorted(directory.glob("in*"), key=lambda path: int(path.stem[2:]))
         report["how"] = damage.damage(paths[int(rng.integers(len(paths)))], rng)
-        limited("inspect", *anncat.arguments(case.options), *paths, directory=directory)
+        limited("inspect", *anncat.arguments(options), *paths, directory=directory)
         suffix = "h5ad" if rng.random() < 0.6 else "zarr"
-        report["ways"].append(materialized(paths, case.options, suffix, directory))
+        report["ways"].append(materialized(paths, options, suffix, directory))
         if not anncat.SKIP_FUSE and rng.random() < 0.4:
-            mounted(paths, case.options, directory)
+            mounted(paths, options, directory)
             report["ways"].append("mounted")
     except Wrong as wrong:
         report["wrong"] = str(wrong)
@@ -260,11 +279,23 @@ def one(task) -> dict:
     return report
 
 
+def _put_into(directory: str) -> None:
+    """Has all files of this process's seeds made there."""
+    global SCRATCH
+    SCRATCH = directory
+    _undamaged.cache_clear()
+
+
 def run(tasks, jobs: int = 1, show: int = 20, quiet: bool = False) -> tuple[collections.Counter, list[dict]]:
     """Runs all tasks; prints what is wrong as it comes; gives the tally and the wrong ones."""
     tally, bad = collections.Counter(), []
-    with multiprocessing.get_context("forkserver").Pool(jobs) if jobs > 1 else contextlib.nullcontext() as pool:
-        for report in pool.imap(one, tasks, chunksize=4) if pool else map(one, tasks):
+    forkserver = multiprocessing.get_context("forkserver")
+    with (
+        tempfile.TemporaryDirectory(prefix="anncat-damage-", dir=RAM) as scratch,
+        forkserver.Pool(jobs, _put_into, [scratch]) if jobs > 1 else contextlib.nullcontext() as pool,
+    ):
+        _put_into(scratch)
+        for report in pool.imap(one, tasks, chunksize=SEEDS_A_CASE) if pool else map(one, tasks):
             tally["damaged inputs"] += 1
             tally.update(report["ways"])
             if report["wrong"]:

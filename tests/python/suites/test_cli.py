@@ -80,6 +80,36 @@ def test_nothing_in_common_is_told(pair):
     assert told not in anncat.run("inspect", "--join", "outer", *pair).stdout
 
 
+def test_what_is_written_beside_the_result_has_a_place_of_its_own(pair, mnt, tmp_path):
+    out = tmp_path / "out.h5ad"
+    there = sorted(os.listdir(tmp_path))
+    refused("materialize", "--list-dropped", out, *pair, "-o", out, code=2, says="a file of its own")
+    refused("inspect", "--list-dropped", out, "--save", out, *pair, code=2, says="a file of its own")
+    refused("mount", "--log", mnt / "log", *pair, mnt, code=2, says="cannot lie in the mountpoint")
+    assert sorted(os.listdir(tmp_path)) == there and not os.listdir(mnt)
+    # A pipe is written to, not waited for.
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    anncat.run("inspect", "--list-dropped", tmp_path / "pipe", *pair)
+    assert os.read(reader, 1 << 16).startswith(b"/var\t")
+    os.close(reader)
+
+
+def test_a_slash_at_the_end_of_an_output_is_no_part_of_its_name(pair, tmp_path):
+    told = anncat.run("materialize", *pair, "-o", f"{tmp_path / 'out.h5ad'}/").stderr
+    assert f"wrote {tmp_path / 'out.h5ad'}: " in told and ": 0 B" not in told
+
+
+def test_the_pattern_of_a_hint_can_be_typed(pair, tmp_path):
+    path = tmp_path / "odd.h5ad"
+    shutil.copy(pair[0], path)
+    with h5py.File(path, "r+") as file:
+        file.create_group("obsm/\x1b[31mred").attrs["encoding-type"] = "nothing"
+    told = refused("inspect", path, says="--drop 'obsm/")
+    pattern = told.split("--drop '")[1].split("'")[0]
+    anncat.run("inspect", "--drop", pattern, path)
+
+
 def test_a_log_that_cannot_be_written(pair, mnt, tmp_path):
     refused("mount", "--log", tmp_path / "no" / "log", *pair, mnt, says="cannot open the log")
     before = pair[0].read_bytes()

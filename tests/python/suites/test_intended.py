@@ -192,6 +192,15 @@ def test_awkward_between(tmp_path):
     assert ak.to_list(out.obsm["awk"]) == [1.5] * a.n_obs + [None] * b.n_obs + [[1, 2]] * c.n_obs
 
 
+def test_awkward_between_of_empty_lists(tmp_path):
+    a, b, c = small(0), small(1), small(2)
+    a.obsm["awk"] = ak.Array([["a"]] * a.n_obs)
+    b.obsm["awk"] = ak.Array([[]] * b.n_obs)
+    c.obsm["awk"] = ak.Array([[[1, 2], []]] * c.n_obs)
+    out = merged(tmp_path, [a, b, c], {"join": "outer"}, "awkward-between")
+    assert ak.to_list(out.obsm["awk"]) == [["a"]] * a.n_obs + [[]] * b.n_obs + [[[1, 2], []]] * c.n_obs
+
+
 UNLIKE = {
     "flat": ak.Array([1.5, 2.5]),
     "pairs": ak.Array(np.array([[1.0, 2.0], [3.0, 4.0]])),

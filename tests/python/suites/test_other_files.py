@@ -135,12 +135,79 @@ def test_another_file_of_another_content_is_another_input_of_a_plan(outside, tmp
 
 def test_an_output_over_another_file_is_refused(outside, tmp_path):
     path, other = outside
-    if path.suffix == ".zarr":
-        pytest.skip("a chunk has no name of an output")
     named = tmp_path / "other.h5ad"
     named.hardlink_to(other)
     done = run("materialize", "--follow-external", "--force", path, "-o", named)
     assert done.returncode == 1 and "would overwrite the input" in done.stderr, done.stderr
+
+
+def test_a_large_file_written_in_place_is_another_input_of_a_plan(tmp_path):
+    """Of a file of megabytes the fingerprint is a sample: the time of writing tells."""
+    path, other, plan = tmp_path / "a.h5ad", tmp_path / "other.bin", tmp_path / "plan.json"
+    rows = 1_000_000
+    np.zeros(N * rows).tofile(other)
+    base(tmp_path, "a").write_h5ad(path)
+    with h5py.File(path, "r+") as f:
+        f.create_dataset("uns/q", shape=(N, rows), dtype="f8", external=[(str(other), 0, 8 * N * rows)])
+        as_array(f["uns/q"])
+    assert run("inspect", "--follow-external", "--save", plan, path).returncode == 0
+    with open(other, "r+b") as f:
+        f.seek(8 * 123_457)
+        f.write(b"\1")
+    done = run("inspect", "--follow-external", "--plan", plan)
+    assert done.returncode == 1 and "not the input that the plan was made of" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("name", ["other.h5", "other%b.h5"])
+def test_parts_without_an_end_open_no_file(tmp_path, name):
+    """libhdf5 would open their files to see how far they have grown; this one never answers."""
+    path = tmp_path / "a.h5ad"
+    base(tmp_path, "a").write_h5ad(path)
+    endless = h5py.h5s.create_simple((N, 1), (h5py.h5s.UNLIMITED, 1))
+    many, long = (h5py.h5s.UNLIMITED, 1) if "%" in name else (1, h5py.h5s.UNLIMITED)
+    endless.select_hyperslab((0, 0), (many, 1), block=(long, 1))
+    with h5py.File(path, "r+") as f:
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        source = h5py.h5s.create_simple((1, 1)) if "%" in name else endless
+        layout.set_virtual(endless, str(tmp_path / name).encode(), b"v", source)
+        h5py.h5d.create(f["obsm"].id, b"q", h5py.h5t.IEEE_F64LE, endless, layout)
+        as_array(f["obsm/q"])
+    os.mkfifo(tmp_path / name.replace("%b", "0"))
+    start = time.monotonic()
+    for options in ([], ["--follow-external"]):
+        done = run("inspect", *options, path)
+        assert done.returncode == 1 and str(tmp_path / name) in done.stderr, done.stderr
+    assert time.monotonic() - start < 10
+
+
+def test_parts_of_parts_of_parts_are_read_in_bounded_time(tmp_path):
+    """Each of these covers the one below it ten times: a read of the last would be 10^8 reads."""
+    path = tmp_path / "a.h5ad"
+    base(tmp_path, "a").write_h5ad(path)
+    with h5py.File(path, "r+") as f:
+        f["obsm/v0"] = np.zeros((N, 2))
+        as_array(f["obsm/v0"])
+        for level in range(1, 9):
+            space = h5py.h5s.create_simple((N, 2))
+            layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            for _ in range(10):
+                layout.set_virtual(space, b".", f"/obsm/v{level - 1}".encode(), space)
+            h5py.h5d.create(f["obsm"].id, f"v{level}".encode(), h5py.h5t.IEEE_F64LE, space, layout)
+            as_array(f[f"obsm/v{level}"])
+    done = run("materialize", path, "-o", tmp_path / "out.h5ad")
+    assert done.returncode == 1 and "/obsm/v" in done.stderr and "in turn" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_an_extent_that_nothing_can_have_is_an_error(tmp_path, text):
+    path = tmp_path / "a.h5ad"
+    base(tmp_path, "a").write_h5ad(path)
+    with h5py.File(path, "r+") as f:
+        layout = h5py.VirtualLayout((2**40, 2**30), h5py.string_dtype() if text else "f8")
+        f["obsm"].create_virtual_dataset("q", layout).attrs.update({"encoding-version": "0.2.0"})
+        f["obsm/q"].attrs["encoding-type"] = "string-array" if text else "array"
+    done = run("inspect", path)
+    assert done.returncode == 1 and f"{path}: " in done.stderr and "obsm/q" in done.stderr, done.stderr
 
 
 @pytest.mark.fuse

@@ -377,6 +377,7 @@ def test_ctrl_c_ends_writing_and_leaves_nothing(tmp_path):
         big.write_h5ad(tmp_path / "big.h5ad")
     code = f"""
         import anncat, os, signal, threading
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
         merged = anncat.open(["{tmp_path}/big.h5ad"] * 4)
         started = threading.Event()
         tell = lambda what, done, total: os.kill(os.getpid(), signal.SIGINT)

@@ -179,6 +179,22 @@ def test_a_plain_output_of_compressed_inputs_is_told(tmp_path):
 # ---- interrupted
 
 
+@pytest.mark.parametrize("name, options, says", [
+    ("out.h5ad", {"level": 4}, "level=4 needs a compression"),
+    ("out.h5ad", {"shard_size": "1MiB"}, "shard_size is for .zarr"),
+    ("out.h5ad", {"chunk_rows": 10, "compression": "gzip"}, "chunk_rows is for .zarr"),
+    ("out.zarr", {"level": 4, "compression": None}, "level=4 needs a compression"),
+])  # fmt: skip
+def test_what_would_do_nothing_is_refused(pair, tmp_path, name, options, says):
+    with pytest.raises(ValueError, match=says):
+        opened(pair, **OUTER).write(tmp_path / name, progress=False, **options)
+    assert not (tmp_path / name).exists()
+
+
+def test_all_names_are_told():
+    assert "concat_on_disk" in dir(anncat)
+
+
 def test_ctrl_c_ends_a_census(tmp_path):
     rng = np.random.default_rng(0)
     x = sparse.random(60_000, 500, density=0.3, format="csr", dtype=np.float32, random_state=rng)
@@ -187,14 +203,15 @@ def test_ctrl_c_ends_a_census(tmp_path):
     part[:10].write_h5ad(tmp_path / "part.h5ad")
     code = f"""
         import anncat, os, signal, threading, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
         merged = anncat.open(["{tmp_path}/big.h5ad"] * 20 + ["{tmp_path}/part.h5ad"])
         ended = []
         def interrupt():
-            time.sleep(0.2)
+            time.sleep(0.02)
             ended.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
-        threading.Thread(target=interrupt).start()
         try:
+            threading.Thread(target=interrupt).start()
             merged._native.compile()
             print("done")
         except KeyboardInterrupt:

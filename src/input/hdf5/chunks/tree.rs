@@ -1,7 +1,7 @@
 //! Version 1 B-trees, the index of chunks that nearly every file has: finds the chunks of a dataset
 //! without the library. Format specification: III.A.1.
 
-use crate::base::ReadError;
+use crate::base::{Dims, ReadError};
 use crate::input::hdf5::cursor::Cursor;
 use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::headers::BTree;
@@ -35,7 +35,7 @@ impl BTree {
         let mut out = Vec::new();
         if let Some(root) = self.root {
             let mut walk = Walk { tree: self, file, most, nodes: 0, place, out: &mut out };
-            walk.node(root, None)?;
+            walk.node(root, None, None)?;
         }
         Ok(out)
     }
@@ -52,6 +52,22 @@ pub enum Place {
     Between,
 }
 
+/// A key: what is said of a chunk (or of the first one of a node), and where it begins.
+struct Key {
+    len_bytes: u32,
+    mask: u32,
+    /// First element, and an offset within it.
+    at: Dims,
+}
+
+impl Key {
+    fn read(cursor: &mut Cursor, rank: usize) -> Option<Self> {
+        let (len, mask) = (cursor.uint::<4>()?, cursor.uint::<4>()?);
+        let at = (0..rank).map(|_| cursor.uint::<8>()).collect::<Option<Dims>>()?;
+        Some(Self { len_bytes: len as u32, mask: mask as u32, at })
+    }
+}
+
 struct Walk<'a> {
     tree: BTree,
     file: &'a HdfFile,
@@ -66,7 +82,14 @@ impl Walk<'_> {
         ReadError::corrupt(self.file.source.path(), "", format!("the chunk index {what}"))
     }
 
-    fn node(&mut self, address: u64, expected_level: Option<u8>) -> Result<(), ReadError> {
+    /// `expected_level` and `bounds` are what the parents say of it: where its chunks begin at least, and
+    /// before what.
+    fn node(
+        &mut self,
+        address: u64,
+        expected_level: Option<u8>,
+        bounds: Option<(&Dims, &Dims)>,
+    ) -> Result<(), ReadError> {
         const HEAD_BYTES: usize = 24;
         let source = &self.file.source;
         self.nodes += 1;
@@ -87,22 +110,33 @@ impl Walk<'_> {
         let count = usize::from(u16::from_le_bytes([head[6], head[7]]));
         let key_bytes = 8 + 8 * self.tree.key_rank;
         let entry_bytes = key_bytes + 8;
-        let entries = read_metadata_vec_at(&**source, at + HEAD_BYTES as u64, count * entry_bytes)?;
-        for entry in entries.chunks_exact(entry_bytes) {
-            let mut cursor = Cursor(entry);
-            let (Some(len), Some(mask)) = (cursor.uint::<4>(), cursor.uint::<4>()) else { break };
-            let mut origin = crate::base::Dims::new();
-            for _ in 0..self.tree.key_rank {
-                origin.extend(cursor.uint::<8>());
-            }
-            // The last one is an offset within an element, always 0.
-            origin.pop();
+        let entries = read_metadata_vec_at(
+            &**source,
+            at + HEAD_BYTES as u64,
+            count * entry_bytes + key_bytes,
+        )?;
+        let mut cursor = Cursor(&entries);
+        let Some(mut next) = Key::read(&mut cursor, self.tree.key_rank) else { return Ok(()) };
+        for _ in 0..count {
+            let key = next;
             let Some(child) = cursor.uint::<8>() else { break };
+            let Some(behind) = Key::read(&mut cursor, self.tree.key_rank) else { break };
+            next = behind;
+            // The library searches, and does not find what lies elsewhere.
+            let low = bounds.map_or(&key.at, |(low, _)| low.max(&key.at));
+            let high = bounds.map_or(&next.at, |(_, high)| high.min(&next.at));
+            if key.at >= next.at || level == 0 && !(low..high).contains(&&key.at) {
+                return Err(self.damaged("is not in order"));
+            }
             if level > 0 {
-                self.node(child, Some(level - 1))?;
+                self.node(child, Some(level - 1), Some((low, high)))?;
                 continue;
             }
-            let index = match (self.place)(&origin) {
+            // The last one is an offset within an element.
+            let Some((0, origin)) = key.at.split_last() else {
+                return Err(self.damaged("has a chunk that begins within an element"));
+            };
+            let index = match (self.place)(origin) {
                 Place::Chunk(index) => index,
                 // Such chunks remain when a dataset was made smaller.
                 Place::Outside => continue,
@@ -116,8 +150,8 @@ impl Walk<'_> {
             self.out.push(Chunk {
                 index,
                 offset: self.file.base.saturating_add(child),
-                len_bytes: len as u32,
-                mask: mask as u32,
+                len_bytes: key.len_bytes,
+                mask: key.mask,
             });
         }
         Ok(())

@@ -37,6 +37,8 @@ pub enum Selection {
     All,
     /// Of each axis: start, stride, count and length of blocks.
     Blocks(Vec<[u64; 4]>),
+    /// Blocks whose number or length has no limit.
+    Endless,
     /// Something else, described.
     Odd(String),
 }
@@ -51,6 +53,7 @@ impl Selection {
             Self::Nothing => return Ok(None),
             Self::All => shape.iter().map(|&dim| [0, dim, 1, dim]).collect(),
             Self::Blocks(blocks) => blocks.clone(),
+            Self::Endless => return Err("a part of it grows without end".to_owned()),
             Self::Odd(why) => return Err(why.clone()),
         };
         if blocks.iter().any(|&[_, _, count, block]| count == 0 || block == 0) {
@@ -79,7 +82,7 @@ pub struct Link {
     pub file: Vec<u8>,
     /// Path of the object in it.
     pub object: String,
-    /// A soft link of this file leads through it, further than to the object.
+    /// A soft link of this file leads to or through it.
     pub is_passed: bool,
 }
 
@@ -88,7 +91,7 @@ pub struct Link {
 pub struct Virtual {
     pub shape: Dims,
     pub datatype: Datatype,
-    /// What no part covers; zeros when it is empty.
-    pub fill: Vec<u8>,
+    /// What no part covers; zeros when it is empty; or why it is not known.
+    pub fill: Result<Vec<u8>, String>,
     pub mappings: Vec<Mapping>,
 }

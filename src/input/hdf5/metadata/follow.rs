@@ -18,12 +18,20 @@ use crate::input::hdf5::file::HdfFile;
 use crate::input::hdf5::others::{Sought, same_file};
 use crate::input::hdf5::values::{FixedMosaic, Placing, TextMosaic};
 use crate::input::opened::OpenError;
-use crate::tree::{ArrayNode, Attrs, Data, Group, Node};
+use crate::tree::{ArrayNode, Attr, Attrs, Data, Group, Node};
 
 /// Ways from file to file are no longer.
 const LONGEST_WAY: usize = 32;
 /// Objects that are reached in other files, each as often as it is.
 const MOST_OBJECTS: usize = 1_000_000;
+/// Virtual datasets are made of others only so often in turn.
+const DEEPEST_MADE: usize = 4;
+/// To read one element, no more are read of others: parts cover each other, and so do theirs.
+const MOST_READS: u64 = 1_000_000;
+/// The number of the input among the files.
+const INPUT: usize = 0;
+/// What is said of a path in another file; no path of the input.
+const ELSEWHERE: &str = "/(in another file)/";
 /// The name by which a file names itself.
 const ITSELF: &[u8] = b".";
 
@@ -37,6 +45,7 @@ pub fn followed(file: &Arc<HdfFile>, root: Group, deferred: Vec<(String, Deferre
         way: Vec::new(),
         depth: 0,
         num_objects: 0,
+        num_reads: 1,
     };
     let root = follower.files[0].root.clone();
     follower.group(0, "", &root)
@@ -63,6 +72,8 @@ struct Follower {
     /// How many groups enclose the present one, whatever files they are in.
     depth: usize,
     num_objects: usize,
+    /// Of the array that was found last: how many parts may be read to read one element of it.
+    num_reads: u64,
 }
 
 impl Follower {
@@ -74,7 +85,7 @@ impl Follower {
             let node = self.node(file, &path, node).unwrap_or_else(unreadable);
             (name.clone(), node)
         });
-        let group = Group { children: children.collect(), attrs: group.attrs.clone() };
+        let group = Group { children: children.collect(), attrs: attrs_of(file, &group.attrs) };
         self.depth -= 1;
         group
     }
@@ -91,7 +102,13 @@ impl Follower {
         let Some(deferred) = deferred.get(path) else {
             return Ok(match node {
                 Node::Group(group) => Node::Group(self.group(file, path, group)),
-                Node::Array(array) => Node::Array(array.clone()),
+                Node::Array(array) => {
+                    self.num_reads = 1;
+                    Node::Array(ArrayNode {
+                        attrs: attrs_of(file, &array.attrs),
+                        data: array.data.clone(),
+                    })
+                }
             });
         };
         let here = (file, path.to_owned());
@@ -105,7 +122,7 @@ impl Follower {
         let found = match deferred {
             Deferred::Link(link) => self.link(file, link),
             Deferred::Virtual(made) => Ok(Node::Array(ArrayNode {
-                attrs: node.attrs().clone(),
+                attrs: attrs_of(file, node.attrs()),
                 data: self.made(file, made).unwrap_or_else(Data::Unreadable),
             })),
         };
@@ -184,9 +201,23 @@ impl Follower {
 
     /// The array of a virtual dataset.
     fn made(&mut self, file: usize, made: &Virtual) -> Result<Data, String> {
+        let (datatype, shape) = (&made.datatype, &made.shape);
+        let len_bytes = shape
+            .iter()
+            .try_fold(datatype.memory_bytes() as u64, |product, &dim| product.checked_mul(dim));
+        if len_bytes.is_none_or(|len_bytes| i64::try_from(len_bytes).is_err()) {
+            return Err(format!("the extent {shape:?} is impossible"));
+        }
+        let num_made = self.way.iter().filter(|(file, path)| {
+            matches!(self.files[*file].deferred.get(path), Some(Deferred::Virtual(_)))
+        });
+        if num_made.count() > DEEPEST_MADE {
+            return Err(format!("it is made of others, more than {DEEPEST_MADE} in turn"));
+        }
+        let fill = made.fill.clone()?;
         match &made.datatype {
             Datatype::Fixed { dtype, plain: true, swap_bytes } => {
-                let mut fill = made.fill.clone();
+                let mut fill = fill;
                 swap_in_place(&mut fill, *swap_bytes);
                 let tiles = self.tiles(file, made, |data| match data {
                     Data::Fixed(array) if array.dtype() == *dtype => Ok(array),
@@ -200,7 +231,7 @@ impl Follower {
                 Ok(Data::Fixed(Arc::new(FixedMosaic::new(*dtype, made.shape.clone(), fill, tiles))))
             }
             // Of their fill value only that there is one is known.
-            Datatype::VlenText if !made.fill.is_empty() => {
+            Datatype::VlenText if !fill.is_empty() => {
                 Err("virtual datasets of strings with a fill value are not read".to_owned())
             }
             Datatype::VlenText => {
@@ -221,12 +252,12 @@ impl Follower {
         made: &Virtual,
         take: impl Fn(Data) -> Result<T, String>,
     ) -> Result<Vec<(T, Placing)>, String> {
-        let mut known: HashMap<(usize, &str), T> = HashMap::new();
-        let mut tiles = Vec::new();
+        let mut known: HashMap<(usize, &str), (T, u64)> = HashMap::new();
+        let (mut tiles, mut num_reads) = (Vec::new(), 0_u64);
         for mapping in &made.mappings {
             let other = self.other(file, &mapping.file, "its bytes lie in")?;
             let dataset = mapping.dataset.as_str();
-            let source = match known.get(&(other, dataset)) {
+            let (source, num_reads_of) = match known.get(&(other, dataset)) {
                 Some(source) => source.clone(),
                 None => {
                     let source = match self.at(other, dataset) {
@@ -237,8 +268,8 @@ impl Follower {
                     let path = self.files[other].file.source.path().display();
                     let source = source
                         .map_err(|why| format!("it is made of {dataset} of {path}: {why}"))?;
-                    known.insert((other, dataset), source.clone());
-                    source
+                    known.insert((other, dataset), (source.clone(), self.num_reads));
+                    (source, self.num_reads)
                 }
             };
             let (Some(target), Some(from)) =
@@ -250,10 +281,27 @@ impl Follower {
             if !placing.fits(&made.shape, source.extent()) {
                 return Err(format!("a part of it reaches past the end of {dataset}"));
             }
+            num_reads = num_reads.saturating_add(num_reads_of);
+            if num_reads > MOST_READS {
+                return Err(format!("its parts are made of more than {MOST_READS} others"));
+            }
             tiles.push((source, placing));
         }
+        self.num_reads = num_reads.max(1);
         Ok(tiles)
     }
+}
+
+/// Attributes as they are told: what a reference of another file leads to is no object of the input.
+fn attrs_of(file: usize, attrs: &Attrs) -> Attrs {
+    let told = attrs.iter().map(|(name, value)| {
+        let value = match value {
+            Attr::Reference(_) if file != INPUT => Attr::Reference(ELSEWHERE.to_owned()),
+            value => value.clone(),
+        };
+        (name.clone(), value)
+    });
+    told.collect()
 }
 
 /// What has an extent.

@@ -134,19 +134,21 @@ impl Placing {
         num_elements(part) == region.num_elements()
     }
 
-    /// Two halves of a part, along the axis along which its hull has most gaps.
-    pub fn halves(&self, part: &Part) -> (Part, Part) {
-        let gaps = |at: usize| {
-            let (_, span) = self.source[self.pairs[at].1].span(&part[at]);
-            span / (part[at].end - part[at].start)
-        };
-        let widest = (0..part.len()).max_by_key(|&at| gaps(at)).unwrap_or(0);
+    /// Two halves of a part, along the axis along which its hull has most gaps; `None` where there is
+    /// no gap. Neither is empty.
+    pub fn halves(&self, part: &Part) -> Option<(Part, Part)> {
+        // A gap lies between two indices, so there are two.
+        let (widest, _) = (0..part.len())
+            .map(|at| {
+                let (_, span) = self.source[self.pairs[at].1].span(&part[at]);
+                (at, span as f64 / (part[at].end - part[at].start) as f64)
+            })
+            .filter(|&(_, gaps)| gaps > 1.0)
+            .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        let middle = part[widest].start.midpoint(part[widest].end);
         let (mut first, mut second) = (part.clone(), part.clone());
-        if let (Some(first), Some(second)) = (first.get_mut(widest), second.get_mut(widest)) {
-            let middle = first.start.midpoint(first.end);
-            (first.end, second.start) = (middle, middle);
-        }
-        (first, second)
+        (first[widest].end, second[widest].start) = (middle, middle);
+        Some((first, second))
     }
 
     /// Calls `each` for every run of elements of a part that follow each other in a region of the

@@ -4,12 +4,17 @@
 use std::ops::Range;
 
 use super::grid::{Part, Placing, num_elements};
+use super::text::each_fetch;
 use crate::array::{ArraySource, SharedArray, SharedText, TextBuf, TextSource, zeroed};
 use crate::base::{DType, Dims, ReadError, Region};
-use crate::input::hdf5::elements::{fill, regions};
+use crate::input::hdf5::elements::fill;
 
-/// A part that is read with all that lies between its elements, if that is at most so many times more.
+/// A part is read with all that lies between its elements, if that is less than so many times more, or
+/// than so many bytes.
 const WIDEST_HULL: u64 = 8;
+const SMALL_HULL_BYTES: u64 = 1 << 20;
+/// Strings that are put in order at once.
+const WINDOW_STRINGS: u64 = 1 << 16;
 
 /// Numbers or booleans.
 #[derive(Debug)]
@@ -41,15 +46,16 @@ impl FixedMosaic {
         out: &mut [u8],
     ) -> Result<(), ReadError> {
         let (hull, wanted) = (placing.hull(part), num_elements(part));
-        if hull.num_elements() / wanted >= WIDEST_HULL && wanted > 1 {
-            let (first, second) = placing.halves(part);
+        let width = self.dtype.size_bytes();
+        let is_wide = hull.num_elements() / wanted >= WIDEST_HULL
+            && hull.num_elements().saturating_mul(width as u64) > SMALL_HULL_BYTES;
+        if is_wide && let Some((first, second)) = placing.halves(part) {
             self.read_part((source, placing), &first, region, out)?;
             return self.read_part((source, placing), &second, region, out);
         }
         if hull.num_elements() == wanted && placing.fills(part, region) {
             return source.read_into(&hull, out);
         }
-        let width = self.dtype.size_bytes();
         let mut bytes = zeroed(hull.num_elements(), width)?;
         source.read_into(&hull, &mut bytes)?;
         placing.runs(part, region, &hull, |to, from, len| {
@@ -135,6 +141,80 @@ impl TextSource for TextMosaic {
     }
 
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
-        regions(&self.shape, range).iter().try_for_each(|region| self.read_region(region, out))
+        each_fetch(&self.shape, range, WINDOW_STRINGS, |_, region| self.read_region(region, out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::array::MemoryArray;
+    use crate::input::hdf5::values::Axis;
+
+    /// An axis: of the source its start and stride, its number of blocks and their length.
+    fn axis() -> impl Strategy<Value = (u64, u64, u64, u64)> {
+        (0_u64..3, 1_u64..4, 1_u64..5, 0_u64..4)
+            .prop_map(|(start, block, count, gap)| (start, block + gap, count, block))
+    }
+
+    fn indices(&(start, stride, count, block): &(u64, u64, u64, u64)) -> Vec<u64> {
+        (0..count).flat_map(|n| (0..block).map(move |at| start + n * stride + at)).collect()
+    }
+
+    proptest! {
+        /// Any region of parts with gaps is what an index for each axis gives.
+        #[test]
+        fn a_part_is_what_its_indices_are(
+            axes in prop::collection::vec(axis(), 1..6),
+            at in prop::collection::vec((0.0..1.0, 0.0..1.0), 6),
+        ) {
+            let wanted: Vec<Vec<u64>> = axes.iter().map(indices).collect();
+            let shape: Dims = wanted.iter().map(|of| of[of.len() - 1] + 2).collect();
+            let num_elements = shape.iter().product::<u64>();
+            let values: Vec<u8> = (0..num_elements).map(|n| (n % 251) as u8).collect();
+            let source: SharedArray = Arc::new(MemoryArray::new(DType::U8, &shape, values.clone()));
+            let target: Dims = wanted.iter().map(|of| of.len() as u64).collect();
+            let whole: Vec<Axis> =
+                target.iter().map(|&len| Axis::new(0, len, 1, len).unwrap()).collect();
+            let parts = axes.iter().map(|&(start, stride, count, block)| {
+                Axis::new(start, stride, count, block).unwrap()
+            });
+            let placing = Placing::new(whole, parts.collect()).unwrap();
+            prop_assert!(placing.fits(&target, &shape));
+
+            let ranges: Vec<Range<u64>> = target.iter().zip(&at).map(|(&len, &(from, share))| {
+                let start = (from * len as f64) as u64;
+                start..start + 1 + (share * (len - start - 1) as f64) as u64
+            }).collect();
+            let region = Region::new(
+                ranges.iter().map(|range| range.start).collect::<Dims>(),
+                ranges.iter().map(|range| range.end - range.start).collect::<Dims>(),
+            );
+            let mut expected = vec![0_usize];
+            for ((of, range), &extent) in wanted.iter().zip(&ranges).zip(shape.iter()) {
+                expected = expected.iter().flat_map(|&row| {
+                    range.clone().map(move |at| row * extent as usize + of[at as usize] as usize)
+                }).collect();
+            }
+            let expected: Vec<u8> = expected.into_iter().map(|at| values[at]).collect();
+            let mosaic = FixedMosaic::new(DType::U8, target, vec![7], vec![(source, placing.clone())]);
+            let mut out = vec![0; expected.len()];
+            mosaic.read_into(&region, &mut out).unwrap();
+            prop_assert_eq!(&out, &expected);
+
+            // Halves are parts: never empty, and together the whole.
+            let mut parts = vec![placing.within(&region).unwrap()];
+            while let Some(part) = parts.pop() {
+                let Some((first, second)) = placing.halves(&part) else { continue };
+                let (one, other) = (super::num_elements(&first), super::num_elements(&second));
+                prop_assert!(one > 0 && other > 0);
+                prop_assert_eq!(one + other, super::num_elements(&part));
+                parts.extend([first, second]);
+            }
+        }
     }
 }

@@ -20,13 +20,16 @@ use crate::tree::RecordArray;
 /// The reason why it cannot be read.
 pub fn describe(dataset: &Id, base: u64, address: u64) -> Result<Option<PlainDataset>, String> {
     // SAFETY: plain library calls on a dataset.
-    let (space, datatype_id, creation) = unsafe {
+    let (datatype_id, creation) = unsafe {
         (
-            Id::new(h5d::H5Dget_space(dataset.raw()))?,
             Id::new(h5d::H5Dget_type(dataset.raw()))?,
             Id::new(h5d::H5Dget_create_plist(dataset.raw()))?,
         )
     };
+    // The library would open the files of such parts, to see how far they have grown.
+    layout::refuse_endless(&creation)?;
+    // SAFETY: as above.
+    let space = Id::new(unsafe { h5d::H5Dget_space(dataset.raw()) })?;
     let Some(shape) = extent(&space)? else { return Ok(None) };
     let datatype = type_of(datatype_id.raw())?;
     let asked =

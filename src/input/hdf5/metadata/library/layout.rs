@@ -4,7 +4,7 @@
 use std::ffi::c_char;
 
 use hdf5_sys::h5i::hid_t;
-use hdf5_sys::{h5p, h5s};
+use hdf5_sys::{h5d, h5p, h5s};
 
 use crate::input::hdf5::library::{Id, check};
 use crate::input::hdf5::metadata::elsewhere::{Mapping, Selection, Slot};
@@ -65,13 +65,31 @@ pub fn mappings(creation: &Id) -> Result<Vec<Mapping>, String> {
             let dataset = String::from_utf8(dataset)
                 .map_err(|_| "it is made of a dataset whose name is not UTF-8")?;
             let mut target = selection(&target)?;
-            if file.contains(&b'%') || dataset.contains('%') {
+            if target != Selection::Endless && (file.contains(&b'%') || dataset.contains('%')) {
                 let why = "its parts are named by a pattern (%b), which is not read";
                 target = Selection::Odd(why.to_owned());
             }
             Ok(Mapping { file, dataset, target, source: selection(&source)? })
         })
         .collect()
+}
+
+/// Refuses a virtual dataset of which a part has no end.
+///
+/// # Errors
+/// It has one, which is named.
+pub fn refuse_endless(creation: &Id) -> Result<(), String> {
+    // SAFETY: plain library call with live arguments.
+    if unsafe { h5p::H5Pget_layout(creation.raw()) } != h5d::H5D_VIRTUAL {
+        return Ok(());
+    }
+    match mappings(creation)?.into_iter().find(|part| part.target == Selection::Endless) {
+        None => Ok(()),
+        Some(Mapping { file, .. }) => Err(format!(
+            "it is made of parts of {}, and grows without end with them, which is not read",
+            String::from_utf8_lossy(&file)
+        )),
+    }
 }
 
 /// A text of the library's, which is asked for its length first.
@@ -109,7 +127,7 @@ fn selection(space: &Id) -> Result<Selection, String> {
             block.as_mut_ptr(),
         ))?;
         if length.contains(&UNLIMITED) || block.contains(&UNLIMITED) {
-            return Ok(Selection::Odd("a part of it grows without end".to_owned()));
+            return Ok(Selection::Endless);
         }
         Ok(Selection::Blocks((0..rank).map(|at| parts.each_ref().map(|part| part[at])).collect()))
     }

@@ -158,7 +158,7 @@ impl PlainDataset {
         Some(Virtual {
             shape: self.shape.as_slice().into(),
             datatype: self.datatype.clone(),
-            fill: self.header.fill_value.clone().unwrap_or_default(),
+            fill: self.header.fill_value.clone(),
             mappings: mappings.clone(),
         })
     }

@@ -86,6 +86,10 @@ impl Walk<'_> {
     }
 
     fn child(&mut self, group: &Id, name: &[u8]) -> Result<PlainNode, String> {
+        if name.contains(&b'/') {
+            // The library would take it for a way through other links.
+            return Err("the name of a link has a slash".to_owned());
+        }
         let name = CString::new(name).map_err(|_| "the name has a NUL byte")?;
         self.elsewhere.take();
         // SAFETY: plain library calls with live arguments.
