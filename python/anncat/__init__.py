@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from . import _native
 from ._errors import Error, Notice
 from ._merged import Merged, concat, open, open_plan
+from ._program import own_program as _own_program
 from ._rows import RowDataset
 
 if _TYPE_CHECKING:
@@ -40,3 +41,6 @@ def __dir__() -> list[str]:
 
 
 _os.register_at_fork(before=_native.drain)
+if _program := _own_program():
+    _native.use_helper(_program)
+del _program

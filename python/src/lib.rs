@@ -15,7 +15,16 @@ mod options;
 mod store;
 mod write;
 
+use std::path::PathBuf;
+
 use pyo3::prelude::*;
+
+/// Has libhdf5 read inputs in processes of this program, which is `anncat`, so that a file that breaks
+/// the library does not end this one. The first call counts.
+#[pyfunction]
+fn use_helper(program: PathBuf) {
+    anncat::input::use_helper(anncat::input::Helper::of_program(program));
+}
 
 /// The module.
 #[pymodule]
@@ -24,5 +33,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<merged::Merged>()?;
     module.add_class::<store::Store>()?;
     module.add_function(wrap_pyfunction!(engine::drain, module)?)?;
+    module.add_function(wrap_pyfunction!(use_helper, module)?)?;
     Ok(())
 }

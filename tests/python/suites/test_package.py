@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import lzma
 import multiprocessing
 import os
 import pickle
@@ -501,3 +502,55 @@ def test_concat_on_disk_fails_as_anndata(pair, tmp_path):
     with pytest.raises(ValueError, match="All groups must be anndata"):
         cases[5](anncat.concat_on_disk)
     assert sorted(os.listdir(tmp_path)) == ["a.h5ad", "b.h5ad", "plain.zarr"]
+
+
+# ---- libhdf5 in a process of its own
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_file_that_libhdf5_does_not_live_through_is_an_error(tmp_path, forked):
+    """It crashes over it: in the program that is installed beside the package, not in this Python."""
+    path = tmp_path / "fletcher.h5ad"
+    path.write_bytes(lzma.decompress((program.ROOT / "tests/data/hostile/fletcher.h5ad.xz").read_bytes()))
+    script = f"""
+        import multiprocessing, anncat
+        def told():
+            try:
+                anncat.open([{str(path)!r}])
+            except anncat.Error as error:
+                assert "libhdf5" in str(error), error
+                return "told"
+        assert told() == "told"
+        if {forked}:
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                assert pool.apply(told) == "told"
+        print("alive")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE), "ANNCAT_BIN": program.BIN},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "alive\n", (done.returncode, done.stderr)
+
+
+def test_the_program_is_that_of_the_installation(tmp_path, monkeypatch):
+    """In an environment, for a user, in a directory; never one that is merely on the PATH."""
+    from anncat import _program
+
+    monkeypatch.delenv("ANNCAT_BIN", raising=False)
+    monkeypatch.setattr(_program.sysconfig, "get_path", lambda name: str(tmp_path / "scripts"))
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    sites = {"env/lib/python3.12/site-packages": "env/bin", "target": "target/bin", "other": "scripts"}
+    for directory in [*sites.values(), "elsewhere"]:
+        (tmp_path / directory).mkdir(parents=True)
+    for site, directory in sites.items():
+        monkeypatch.setattr(_program, "__file__", str(tmp_path / site / "anncat/_program.py"))
+        assert _program.own_program() is None
+        (tmp_path / "elsewhere/anncat").touch(mode=0o755)
+        assert _program.own_program() is None
+        binary = tmp_path / directory / "anncat"
+        binary.touch(mode=0o755)
+        assert _program.own_program() == str(binary)
+        binary.unlink()
