@@ -104,14 +104,36 @@ _CLASSES: dict[str, type[Error]] = {
 }
 
 
+# Options of the command line that have other names here.
+_NAMES = {"force": "overwrite", "list-dropped": ".dropped"}
+_FLAGS = ("allow-other", "follow-external", "force", "pairwise", "sync")
+_VALUED = (
+    "chunk-elems", "chunk-rows", "compression", "drop", "fill-value", "index-unique", "join", "keep", "keys", "label",
+    "level", "list-dropped", "memory", "merge", "missing-text", "page-cache", "shard-size", "sparse-format", "threads",
+    "uns-merge", "zarr-format",
+)  # fmt: skip
+_WORDS = "csr|csc|gzip|lzf|zstd|inner|outer|categorical|nullable|same|unique|first|only|[A-Z]{3,}|[0-9.]+"
+_OPTION = re.compile(
+    rf"(`[^`]*`)|(?<!\S)(\(?)--({'|'.join((*_FLAGS, *_VALUED))})\b(?![-\w])(?: ('[^']*'|(?:{_WORDS})(?:\|(?:{_WORDS}))*)(?![-\w]))?"
+)
+
+
 def in_python(message: str) -> str:
-    """Options of the command line, as Python has them."""
+    """Options of the command line in a message, as Python has them; commands (in backticks) stay."""
 
     def argument(match: re.Match[str]) -> str:
-        name = match[1].replace("-", "_")
-        return {"pairwise": "pairwise=True", "force": "overwrite=True"}.get(name, name)
+        command, opened, option, value = match.groups()
+        if command:
+            return command
+        name = opened + _NAMES.get(option, option.replace("-", "_"))
+        if option in _FLAGS:
+            return f"{name}=True"
+        if value is None or option == "list-dropped":
+            return name
+        said = "|".join(word if word[0].isdigit() else f'"{word}"' for word in value.strip("'").split("|"))
+        return f"{name}={said}"
 
-    return re.sub(r"(?<!\S)--([a-z]+(?:-[a-z]+)*)", argument, message)
+    return _OPTION.sub(argument, message)
 
 
 def make(kind: str, message: str, file: Any, element: str | None, of: str | None = None) -> Error:

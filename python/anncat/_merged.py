@@ -14,7 +14,7 @@ from . import _native
 from ._errors import Notice, in_python
 from ._options import (
     DEFAULT_MEMORY, Axis, Inputs, Join, MissingText, Path, Patterns, SparseFormat, Strategy, bytes_of, engine_options,
-    inputs_of, path_of,
+    inputs_of, memory_of, path_of,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def open(
         keep=keep,
     )  # fmt: skip
     inputs = [(name, path_of(source)) for name, source in zip(names, sources, strict=True)]
-    limits = (bytes_of(memory), bool(follow_external))
+    limits = (memory_of(memory), bool(follow_external))
     merged = Merged(_native.Merged.open(inputs, options, *limits), limits)
     merged._warn()
     return merged
@@ -119,7 +119,7 @@ def open_plan(
         An input is not what it was when the plan was written, or the file is no plan.
     """
     moved = [(os.path.abspath(old), os.path.abspath(new)) for old, new in (relocate or {}).items()]
-    limits = (bytes_of(memory), bool(follow_external))
+    limits = (memory_of(memory), bool(follow_external))
     merged = Merged(_native.Merged.from_plan_file(os.fspath(path), moved, *limits), limits)
     merged._warn()
     return merged
@@ -299,6 +299,8 @@ class Merged:
         from ._store import make_store
 
         shard_bytes = None if shard_size is None else bytes_of(shard_size)
+        if zarr_format == 2 and shard_bytes is not None:
+            raise ValueError("zarr 2 has no shards; leave out shard_size, or choose zarr_format=3")
         return make_store(self, (zarr_format, chunk_rows, chunk_elems, shard_bytes))
 
     def rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -18,22 +19,36 @@ Patterns: TypeAlias = "str | Collection[str]"
 
 DEFAULT_MEMORY = "512MiB"
 _STRATEGIES = ("same", "unique", "first", "only")
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_SIZE = re.compile(r"\s*([0-9.]+)\s*(?:([kmgt]?)(ib|b)?)\s*", re.IGNORECASE)
+_LEAST_MEMORY_BYTES = 2**20
 
 
 def bytes_of(size: int | str) -> int:
-    """A size in bytes: a number, or text such as ``"512MiB"`` or ``"2G"`` (powers of 1024)."""
-    if not isinstance(size, str):
-        return operator.index(size)
-    text = size.strip().lower()
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    unit = text[len(number) :].strip().removesuffix("ib").removesuffix("b")
-    try:
-        value = int(float(number) * _UNITS[unit])
-    except (KeyError, ValueError):
-        raise ValueError(f"expected a size such as '512MiB' or '2G', not {size!r}") from None
+    """A size in bytes: a number, or text such as ``"512MiB"`` or ``"2G"``. Units are powers of 1024, and of 1000
+    when they end in a plain ``B`` (``kB``)."""
+    if isinstance(size, str):
+        wrong = ValueError(f"expected a size such as '512MiB' or '2G', not {size!r}")
+        found = _SIZE.fullmatch(size)
+        if found is None:
+            raise wrong
+        number, letter, end = found.groups()
+        base = 1000 if letter and (end or "").lower() == "b" else 1024
+        try:
+            value = int(float(number) * base ** " kmgt".index(letter.lower() or " "))
+        except ValueError:
+            raise wrong from None
+    else:
+        value = operator.index(size)
     if value < 1:
         raise ValueError(f"expected a size above zero, not {size!r}")
+    return value
+
+
+def memory_of(size: int | str) -> int:
+    """Bytes of memory that may be used."""
+    value = bytes_of(size)
+    if value < _LEAST_MEMORY_BYTES:
+        raise ValueError(f"memory={size!r} is too little: at least '1MiB'")
     return value
 
 
@@ -58,7 +73,10 @@ def inputs_of(adatas: Inputs, keys: Iterable[Any] | None) -> tuple[list[str], li
 def path_of(source: Any) -> str:
     """The path of an input: a path (with ``::GROUP``, of a group in it), or an open group of a file or directory."""
     if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
+        path = os.fspath(source)
+        if "://" in path and not os.path.exists(path):
+            raise ValueError(f"{path}: inputs are read from this machine's files only; download it first")
+        return path
     if hasattr(source, "file") and hasattr(source, "name"):  # h5py.Group
         if source.file.mode != "r":
             source.file.flush()

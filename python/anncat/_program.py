@@ -12,11 +12,12 @@ def own_program() -> str | None:
     `ANNCAT_BIN` names another. One that is merely on the PATH may be of another version.
     """
     site = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    places = [
+    places = (
         os.environ.get("ANNCAT_BIN"),
         # PREFIX/lib/python3.x/site-packages, in an environment and for a user; DIR of `pip install --target DIR`.
         os.path.join(site, "..", "..", "..", "bin", "anncat"),
         os.path.join(site, "bin", "anncat"),
         os.path.join(sysconfig.get_path("scripts"), "anncat"),
-    ]
-    return next((os.path.abspath(place) for place in places if place and os.access(place, os.X_OK)), None)
+    )
+    paths = (os.path.abspath(place) for place in places if place)
+    return next((path for path in paths if os.access(path, os.X_OK)), None)

@@ -225,3 +225,41 @@ def test_ctrl_c_ends_a_census(tmp_path):
     word, *seconds = done.stdout.split()
     assert word == b"interrupted", done
     assert float(seconds[0]) < 2, done
+
+
+def test_messages_name_options_as_python_has_them():
+    from anncat._errors import in_python
+
+    said = {
+        "--uns-merge same|unique|first|only keeps them": 'uns_merge="same"|"unique"|"first"|"only" keeps them',
+        "--drop 'obsm/X_umap' leaves it out": 'drop="obsm/X_umap" leaves it out',
+        "--join outer keeps all; --list-dropped FILE lists what is lost": 'join="outer" keeps all; .dropped lists what is lost',
+        "--fill-value 0 fills dense arrays with zeros": "fill_value=0 fills dense arrays with zeros",
+        "not even with --force": "not even with overwrite=True",
+        "raise --memory, or write it again": "raise memory, or write it again",
+        "give each input its own key (KEY=PATH, or --keys)": "give each input its own key (KEY=PATH, or keys)",
+        "`anncat inspect --save FILE` writes one": "`anncat inspect --save FILE` writes one",
+        "a container takes --device /dev/fuse": "a container takes --device /dev/fuse",
+    }
+    assert {message: in_python(message) for message in said} == said
+
+
+def test_sizes_are_those_of_the_command_line(pair):
+    from anncat._options import bytes_of
+
+    sizes = {"512MiB": 512 << 20, "2G": 2 << 30, "1.5g": 3 << 29, "1kB": 1000, "3 MB": 3_000_000, "10": 10, 7: 7}
+    assert {size: bytes_of(size) for size in sizes} == sizes
+    for wrong in ("x", "MiB", "1XB", "", "-1"):
+        with pytest.raises(ValueError, match="expected a size such as '512MiB'"):
+            bytes_of(wrong)
+    with pytest.raises(ValueError, match="above zero"):
+        bytes_of(0)
+    with pytest.raises(ValueError, match="memory='1KiB' is too little"):
+        anncat.open(pair, memory="1KiB")
+
+
+def test_what_contradicts_itself_is_refused_at_once(pair):
+    with pytest.raises(ValueError, match="zarr 2 has no shards"):
+        anncat.open(pair).store(2, shard_size="1MiB")
+    with pytest.raises(ValueError, match="s3://bucket/a.h5ad: inputs are read from this machine's files only"):
+        anncat.open("s3://bucket/a.h5ad")
