@@ -76,8 +76,14 @@ class MergedStore(Store):
     def get_sync(
         self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """As `get`, for callers that wait."""
+        """As `get`, for callers that wait (as zarr's `FusedCodecPipeline` does, which wants all three of these)."""
         return self._read(key, prototype, byte_range)
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        self._check_writable()
+
+    def delete_sync(self, key: str) -> None:
+        self._check_writable()
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]

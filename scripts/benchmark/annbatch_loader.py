@@ -58,7 +58,7 @@ def rate(over, order, words):
     start = time.perf_counter()
     groups, are_files = groups_of(over, words)
     if not are_files:
-        zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.BatchedCodecPipeline"})
+        zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"})
         groups = [zarr.open_group(group.store, mode="r") for group in groups]
     shuffled = {"shuffle": True, "rng": np.random.default_rng(1)} if order == "shuffled" else {}
     loader = Loader(batch_size=BATCH, chunk_size=RUN, preload_nchunks=BATCH // RUN, preload_to_gpu=False, **shuffled)

@@ -24,8 +24,9 @@ pub struct Source {
 /// Something about an opened input that who named it may not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// Its own flags say that a program has it open for writing.
-    OpenForWriting,
+    /// The flags of this file, which is it or one that it leads to, say that a program has it open for
+    /// writing.
+    OpenForWriting(PathBuf),
     /// Bytes of it lie in this other file.
     OtherFile(PathBuf),
 }

@@ -292,7 +292,9 @@ fn open_input(
 fn notice(path: &Path, note: &input::Note) -> Notice {
     let file = path.display().to_string();
     match note {
-        input::Note::OpenForWriting => Notice::OpenForWriting { file },
+        input::Note::OpenForWriting(written) => {
+            Notice::OpenForWriting { file: written.display().to_string() }
+        }
         input::Note::OtherFile(other) => {
             Notice::OtherFile { file, other: other.display().to_string() }
         }

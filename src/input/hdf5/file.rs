@@ -19,8 +19,6 @@ pub struct HdfFile {
     /// Addresses and lengths take eight bytes, as in every file that a usual writer makes. If not,
     /// structures inside the file are left to the library.
     pub wide: bool,
-    /// A program says that it has the file open for writing.
-    pub is_open_for_writing: bool,
 }
 
 /// Nothing that differs from one opening to the next, so that trees can be compared by this.
@@ -72,14 +70,15 @@ impl HdfFile {
         }
         let sizes = if head[8] < 2 { [head[13], head[14]] } else { [head[9], head[10]] };
         // File consistency flags: of no meaning before version 3.
-        let is_open_for_writing = head[8] >= 3 && head[11] & 1 != 0;
+        if head[8] >= 3 && head[11] & 1 != 0 {
+            others.note_written(path);
+        }
         Ok(Self {
             source,
             context: Arc::clone(context),
             others: Arc::clone(others),
             base,
             wide: sizes == [8, 8],
-            is_open_for_writing,
         })
     }
 }

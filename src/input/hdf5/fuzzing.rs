@@ -84,6 +84,5 @@ fn file(path: &Path, context: &Arc<Context>) -> std::io::Result<HdfFile> {
         others: Others::new(context),
         base: 0,
         wide: true,
-        is_open_for_writing: false,
     })
 }

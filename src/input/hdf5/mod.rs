@@ -53,8 +53,8 @@ pub fn open(path: &Path, context: &Arc<Context>) -> Result<Source, OpenError> {
     let root = metadata::root(&file, path)?;
     let mut identity = file.source.identity();
     identity.others = file.others.identities(&identity);
-    let writing = file.is_open_for_writing.then_some(Note::OpenForWriting);
+    let written = file.others.written().into_iter().map(Note::OpenForWriting);
     let others = identity.others.iter().map(|other| Note::OtherFile(other.path.clone()));
-    let notes = writing.into_iter().chain(others).collect();
+    let notes = written.chain(others).collect();
     Ok(Source { path: path.to_owned(), root, identity, notes })
 }

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
+
 use crate::io::{Context, External, FOLLOW_HINT, Identity, Source};
 
 /// No input has more.
@@ -23,17 +25,38 @@ pub enum Sought {
     Beside,
 }
 
+/// Files by what makes two one.
+type Found = IndexMap<FileId, Arc<dyn Source>>;
+/// Device and inode.
+pub type FileId = (u64, u64);
+
 /// The other files of one input, in the order in which they were met.
 #[derive(Debug)]
 pub struct Others {
     context: Arc<Context>,
-    found: Mutex<Vec<Arc<dyn Source>>>,
+    found: Mutex<Found>,
+    /// Those, and the input, of which a program says that it has them open for writing.
+    written: Mutex<Vec<PathBuf>>,
 }
 
 impl Others {
     /// None yet.
     pub fn new(context: &Arc<Context>) -> Arc<Self> {
-        Arc::new(Self { context: Arc::clone(context), found: Mutex::default() })
+        Arc::new(Self {
+            context: Arc::clone(context),
+            found: Mutex::default(),
+            written: Mutex::default(),
+        })
+    }
+
+    /// A program says that it has this file open for writing.
+    pub fn note_written(&self, path: &Path) {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
+    }
+
+    /// The files of which that was said.
+    pub fn written(&self) -> Vec<PathBuf> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The file of a name that was found in `primary`, which says in `what` what it is to it.
@@ -71,31 +94,32 @@ impl Others {
     fn at(&self, path: &Path) -> std::io::Result<Arc<dyn Source>> {
         let source = self.context.file(path)?;
         let mut found = self.lock();
-        let same = |one: &Arc<dyn Source>| same_file(&one.identity(), &source.identity());
-        if let Some(known) = found.iter().find(|known| same(known)) {
+        let id = file_id(&source.identity());
+        if let Some(known) = found.get(&id) {
             return Ok(Arc::clone(known));
         }
         if found.len() >= MOST_FILES {
             return Err(std::io::Error::other(format!("more than {MOST_FILES} files are named")));
         }
-        found.push(Arc::clone(&source));
+        found.insert(id, Arc::clone(&source));
         Ok(source)
     }
 
     /// What each of them was when it was opened, but for the input itself.
     pub fn identities(&self, input: &Identity) -> Vec<Identity> {
         let all = self.lock();
-        all.iter().map(|one| one.identity()).filter(|one| !same_file(one, input)).collect()
+        let others = all.iter().filter(|(id, _)| **id != file_id(input));
+        others.map(|(_, one)| one.identity()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<dyn Source>>> {
+    fn lock(&self) -> MutexGuard<'_, Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether two were one file when they were opened.
-pub fn same_file(a: &Identity, b: &Identity) -> bool {
-    (a.dev, a.ino) == (b.dev, b.ino)
+/// Two were one file when they were opened, if they have this in common.
+pub fn file_id(identity: &Identity) -> FileId {
+    (identity.dev, identity.ino)
 }
 
 /// Where a file may be, in the order in which libhdf5 looks (`H5F_prefix_open_file`,

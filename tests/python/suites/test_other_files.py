@@ -98,6 +98,36 @@ def test_other_files_are_followed_when_asked_and_told(outside, tmp_path):
     assert ad.read_h5ad(out).obsm["q"].ravel().tolist() == [42.0] * N
 
 
+def test_another_file_that_is_open_for_writing_is_told(tmp_path):
+    path, other = tmp_path / "a.h5ad", tmp_path / "other.h5"
+    base(tmp_path, "a").write_h5ad(path)
+    with h5py.File(path, "r+") as f:
+        f["obsm/q"] = h5py.ExternalLink(str(other), "/v")
+    with h5py.File(other, "w", libver="latest") as f:
+        f["v"] = np.full((N, 1), 42.0)
+        as_array(f["v"])
+        f.flush()
+        told = json.loads(run("inspect", "--follow-external", "--json", path).stdout)["notices"]
+    assert [notice["file"] for notice in told if notice["notice"] == "open-for-writing"] == [str(other)]
+
+
+def test_many_parts_of_many_files_are_found_in_linear_time(tmp_path):
+    """Each row of an array lies in a file of its own."""
+    path, rows = tmp_path / "a.h5ad", 3000
+    ad.AnnData(np.zeros((rows, 1), "f4")).write_h5ad(path)
+    with h5py.File(path, "r+") as f:
+        layout = h5py.VirtualLayout((rows, 1), "f8")
+        for row in range(rows):
+            with h5py.File(tmp_path / f"{row}.h5", "w") as part:
+                part["v"] = np.full((1, 1), float(row))
+                as_array(part["v"])
+            layout[row] = h5py.VirtualSource(f"{row}.h5", "v", shape=(1, 1))[0]
+        as_array(f["obsm"].create_virtual_dataset("q", layout))
+    done = run("materialize", "--follow-external", path, "-o", tmp_path / "out.h5ad")
+    assert done.returncode == 0, done.stderr
+    assert ad.read_h5ad(tmp_path / "out.h5ad").obsm["q"].ravel().tolist() == list(range(rows))
+
+
 def test_a_pipe_is_an_error_at_once(tmp_path):
     path = tmp_path / "a.zarr"
     base(tmp_path, "a", 1.0).write_zarr(path)

@@ -15,7 +15,7 @@ use crate::array::{SharedArray, SharedText};
 use crate::input::hdf5::datatype::Datatype;
 use crate::input::hdf5::elements::swap_in_place;
 use crate::input::hdf5::file::HdfFile;
-use crate::input::hdf5::others::{Sought, same_file};
+use crate::input::hdf5::others::{FileId, Sought, file_id};
 use crate::input::hdf5::values::{FixedMosaic, Placing, TextMosaic};
 use crate::input::opened::OpenError;
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group, Node};
@@ -42,6 +42,8 @@ pub fn followed(file: &Arc<HdfFile>, root: Group, deferred: Vec<(String, Deferre
     }
     let mut follower = Follower {
         files: vec![Walked::new(Arc::clone(file), root, deferred)],
+        numbers: HashMap::from([(file_id(&file.source.identity()), INPUT)]),
+        named: HashMap::new(),
         way: Vec::new(),
         depth: 0,
         num_objects: 0,
@@ -67,6 +69,9 @@ impl Walked {
 struct Follower {
     /// The input, and others as they were met.
     files: Vec<Walked>,
+    numbers: HashMap<FileId, usize>,
+    /// The number of what a file calls by a name.
+    named: HashMap<(usize, Vec<u8>), usize>,
     /// What is being found: a file's number, and a path in it.
     way: Vec<(usize, String)>,
     /// How many groups enclose the present one, whatever files they are in.
@@ -184,10 +189,13 @@ impl Follower {
         if name == ITSELF {
             return Ok(file);
         }
+        if let Some(&known) = self.named.get(&(file, name.to_owned())) {
+            return Ok(known);
+        }
         let source = primary.others.open(primary.source.path(), name, Sought::Beside, what)?;
-        let identity = source.identity();
-        let is_it = |known: &Walked| same_file(&known.file.source.identity(), &identity);
-        if let Some(known) = self.files.iter().position(is_it) {
+        let id = file_id(&source.identity());
+        if let Some(&known) = self.numbers.get(&id) {
+            self.named.insert((file, name.to_owned()), known);
             return Ok(known);
         }
         let path = source.path().to_owned();
@@ -195,8 +203,11 @@ impl Follower {
         let opened = HdfFile::new(source, &primary.context, &primary.others, &path);
         let opened = Arc::new(opened.map_err(told)?);
         let (root, deferred) = walk(&opened, &path).map_err(told)?;
+        let number = self.files.len();
         self.files.push(Walked::new(opened, root, deferred));
-        Ok(self.files.len() - 1)
+        self.numbers.insert(id, number);
+        self.named.insert((file, name.to_owned()), number);
+        Ok(number)
     }
 
     /// The array of a virtual dataset.
