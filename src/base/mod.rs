@@ -4,6 +4,7 @@
 pub mod dtype;
 pub mod error;
 pub mod fault;
+pub mod huge_pages;
 pub mod indexer;
 mod lookup3;
 pub mod memory;

@@ -7,7 +7,7 @@ use half::f16;
 use num_complex::{Complex32, Complex64};
 
 use crate::array::beyond_memory;
-use crate::base::{DType, ReadError};
+use crate::base::{DType, ReadError, huge_pages};
 
 /// A type of numbers that arrays hold.
 pub trait Element: Pod + Send + Sync {
@@ -144,8 +144,10 @@ fn positions<T: Copy + TryInto<u64>>(values: &[T]) -> Option<Vec<u64>> {
 }
 
 fn zeroed<T: Pod>(len: u64) -> Result<Vec<T>, ReadError> {
-    usize::try_from(len)
+    let mut values: Vec<T> = usize::try_from(len)
         .ok()
         .and_then(|len| bytemuck::allocation::try_zeroed_vec(len).ok())
-        .ok_or_else(|| beyond_memory(&format!("{len} numbers of {} bytes", size_of::<T>())))
+        .ok_or_else(|| beyond_memory(&format!("{len} numbers of {} bytes", size_of::<T>())))?;
+    huge_pages::prefer(bytemuck::cast_slice_mut(&mut values));
+    Ok(values)
 }
