@@ -8,7 +8,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use crate::array::{Array, SharedArray, SharedText};
+use crate::array::{Array, SharedArray, SharedText, len_bytes};
 use crate::base::{DType, Dims, Fault, Kind, ReadError};
 
 /// An attribute's value.
@@ -129,6 +129,17 @@ impl Group {
             (Node::Group(group), Some(rest)) => group.get(rest),
             (Node::Array(_), Some(_)) => None,
         }
+    }
+
+    /// Bytes of all numbers below; `u64::MAX` when they are more than that.
+    #[must_use]
+    pub fn numbers_bytes(&self) -> u64 {
+        let bytes = |node: &Node| match node {
+            Node::Group(group) => group.numbers_bytes(),
+            Node::Array(ArrayNode { data: Data::Fixed(array), .. }) => len_bytes(&**array),
+            Node::Array(_) => 0,
+        };
+        self.children.values().map(bytes).fold(0, u64::saturating_add)
     }
 
     /// Puts a node at a path of names separated by `/`, making groups on the way, as h5py and zarr

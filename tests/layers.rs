@@ -40,7 +40,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "io",
-        &["sync", "blocks", "clock", "files", "identity", "spill", "source", "context", "local"],
+        &[
+            "sync", "blocks", "clock", "files", "identity", "spill", "standing", "source",
+            "context", "local",
+        ],
     ),
     ("input", &["meant", "opened", "group", "inflate", "hdf5", "zarr"]),
     (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Error(Exception):
@@ -20,12 +21,17 @@ class Error(Exception):
         Path of the element in it (``/obs/cell_type``), or None.
     hint
         What to do about it, or None.
+
+    What is an `OSError`, too, has an `errno` by its kind, the first line of the message as `strerror`, and the file as
+    `filename`.
     """
 
     kind: str
     file: str | None
     element: str | None
     hint: str | None
+    # Where it is an OSError.
+    _errno: ClassVar[int] = errno.EIO
 
     def __init__(
         self,
@@ -34,14 +40,21 @@ class Error(Exception):
         file: str | None = None,
         element: str | None = None,
     ) -> None:
-        # The arguments are all there is, so that the exception survives pickling.
-        super().__init__(message, kind, file, element)
+        if isinstance(self, OSError):
+            number = errno.ENOSPC if kind == "no-space" else self._errno
+            super().__init__(number, message.partition("\n")[0], file)
+        else:
+            super().__init__(message, kind, file, element)
         self.message = message
         self.kind = kind
         self.file = file
         self.element = element
         said, mark, hint = message.partition("\n  hint: ")
         self.hint = " ".join(hint.split()) if mark else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError and KeyError would be made of other arguments.
+        return type(self), (self.message, self.kind, self.file, self.element), self.__dict__
 
     def __str__(self) -> str:
         return self.message
@@ -50,17 +63,33 @@ class Error(Exception):
 class InputMissingError(Error, FileNotFoundError):
     """An input is not there."""
 
+    _errno = errno.ENOENT
+
 
 class OutputMissingError(Error, FileNotFoundError):
     """The directory of an output is not there."""
+
+    _errno = errno.ENOENT
 
 
 class OutputExistsError(Error, FileExistsError):
     """The output is there already, or is an input."""
 
+    _errno = errno.EEXIST
+
+
+class GroupExistsError(OutputExistsError, ValueError):
+    """The open group that is to be written holds an AnnData, or parts of one; anndata raises a `ValueError` of it."""
+
 
 class NoSuchElementError(Error, KeyError):
     """The result has no such element."""
+
+    __str__ = Error.__str__
+
+
+class NoStrategyError(Error, KeyError, ValueError):
+    """A merge strategy that does not exist, which is a `KeyError` in anndata."""
 
     __str__ = Error.__str__
 
@@ -79,6 +108,8 @@ class IOFailedError(Error, OSError):
 
 class ChangedError(Error, OSError):
     """An input is not what it was."""
+
+    _errno = errno.ESTALE
 
 
 _CLASSES: dict[str, type[Error]] = {

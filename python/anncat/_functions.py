@@ -13,18 +13,17 @@ from anndata.io import read_elem
 from ._options import Patterns, split_place
 
 Function = Callable[..., Any]
+# Gives an element of an input by its path; what is not there is an empty mapping.
+Read = Callable[[str], Any]
 
 
 @contextlib.contextmanager
-def opened(source: Any) -> Iterator[Any]:
+def opened(place: str) -> Iterator[Any]:
     """An input as a group."""
-    if not isinstance(source, str) and not hasattr(source, "__fspath__"):
-        yield source
-        return
     import h5py
     import zarr
 
-    path, group = split_place(str(source))
+    path, group = split_place(place)
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             yield file if group is None else file[group]
@@ -33,28 +32,32 @@ def opened(source: Any) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def selected(source: Any, drop: Patterns | None, keep: Patterns | None, follow_external: bool) -> Iterator[Any]:
-    """An input as a group that never had the elements that are left out."""
-    if not drop and not keep:
-        with opened(source) as group:
-            yield group
-        return
-    import zarr
-
+def reader(place: str, drop: Patterns | None, keep: Patterns | None, follow_external: bool) -> Iterator[Read]:
+    """Reads an input as anndata does, as if it never had the elements that are left out."""
+    with opened(place) as group:
+        if not drop and not keep and not _is_old(group):
+            yield lambda name: read_elem(group[name]) if name in group else {}
+            return
     from ._errors import Notice
+    from ._memory import read_element
     from ._merged import open as open_merged
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
         alone = open_merged(
-            [source], merge="first", uns_merge="first", pairwise=True, missing_text="nullable", drop=drop, keep=keep,
+            [place], merge="first", uns_merge="first", pairwise=True, missing_text="nullable", drop=drop, keep=keep,
             follow_external=follow_external,
         )  # fmt: skip
-        yield zarr.open_group(alone.store(), mode="r")
+    yield lambda name: read_element(alone, name)
+
+
+def _is_old(group: Any) -> bool:
+    """Whether anndata 0.6 or older wrote it: tables are arrays, and their categories lie in `uns`."""
+    return any(hasattr(group.get(name), "dtype") for name in ("obs", "var"))
 
 
 def merged_elements(
-    sources: Sequence[Any],
+    places: Sequence[str],
     *,
     axis: Any,
     join: str,
@@ -69,26 +72,22 @@ def merged_elements(
     _, other = _resolve_axis(1 - axis_number)
     out: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        groups = [stack.enter_context(selected(source, drop, keep, follow_external)) for source in sources]
+        inputs = [stack.enter_context(reader(place, drop, keep, follow_external)) for place in places]
         if merge is not None:
-            frames = [read_elem(group[other]) for group in groups]
+            frames = [read(other) for read in inputs]
             names = merge_indices([frame.index for frame in frames], join=join)
             reindexers = [gen_reindexer(names, frame.index) for frame in frames]
             out[other] = merge_dataframes(frames, names, merge)
             aligned = [
-                {key: reindex(read_elem(value), axis=0) for key, value in _children(group, f"{other}m")}
-                for reindex, group in zip(reindexers, groups, strict=True)
+                {key: reindex(value, axis=0) for key, value in read(f"{other}m").items()}
+                for reindex, read in zip(reindexers, inputs, strict=True)
             ]
             paired = [
-                {key: reindex(reindex(read_elem(value), axis=0), axis=1) for key, value in _children(group, f"{other}p")}
-                for reindex, group in zip(reindexers, groups, strict=True)
+                {key: reindex(reindex(value, axis=0), axis=1) for key, value in read(f"{other}p").items()}
+                for reindex, read in zip(reindexers, inputs, strict=True)
             ]
             for name, mappings in ((f"{other}m", aligned), (f"{other}p", paired)):
                 out |= {f"{name}/{key}": value for key, value in merge(mappings).items()}
         if uns_merge is not None:
-            out["uns"] = dict(uns_merge([read_elem(group["uns"]) if "uns" in group else {} for group in groups]))
+            out["uns"] = dict(uns_merge([read("uns") for read in inputs]))
     return out
-
-
-def _children(group: Any, name: str) -> Any:
-    return dict(group[name]).items() if name in group else ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,21 +35,31 @@ def _read(merged: Merged, path: str) -> Any:
     if merged._default_store is None:
         merged._default_store = merged.store()
     root = zarr.open_group(merged._default_store, mode="r")
-    plain_text = all(row["file"].endswith((".h5ad", ".h5")) for row in merged._known()["joined"]["inputs"])
+    plain_text = merged._are_files()
 
     def callback(func: Any, name: str, element: Any, iospec: Any) -> Any:
         name = name.strip("/")
         if iospec.encoding_type == "anndata" and name == "":
-            return AnnData(**{key: read_dispatched(value, callback) for key, value in dict(element).items()})
+            return AnnData(**_all_of(dict(element), lambda value: read_dispatched(value, callback)))
         if iospec.encoding_type in _SPARSE or (iospec.encoding_type == "array" and element.ndim > 0):
             return assemble(merged._native.matrix(name))
         read = func(element)
         if iospec.encoding_type == "string-array" and plain_text and getattr(read, "dtype", None) != object:
-            # zarr-python has a type of strings of its own; from h5ad files anndata reads objects.
+            # zarr-python has a type of strings of its own; from HDF5 anndata reads objects.
             return np.asarray(read).astype(object)
         return read
 
     return read_dispatched(root[path] if path else root, callback)
+
+
+def _all_of(elements: dict[str, Any], read: Callable[[Any], Any]) -> dict[str, Any]:
+    """All elements of the root. What takes Python's time (text, frames) is read beside matrices, which take the engine's."""
+    frames = {key: elements.pop(key) for key in ("obs", "var", "uns") if key in elements}
+    with ThreadPoolExecutor(1, "anncat") as beside:
+        context = contextvars.copy_context()
+        reading = beside.submit(context.run, lambda: {key: read(value) for key, value in frames.items()})
+        matrices = {key: read(value) for key, value in elements.items()}
+        return matrices | reading.result()
 
 
 def assemble(parts: tuple[Any, ...]) -> Any:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from . import _native
 from ._errors import Notice, in_python
 from ._options import (
-    DEFAULT_MEMORY, Axis, Inputs, Join, MissingText, Path, Patterns, SparseFormat, Strategy, bytes_of, engine_options,
-    inputs_of, memory_of, path_of,
+    DEFAULT_MEMORY, Axis, Inputs, Join, MissingText, Path, Patterns, SparseFormat, Strategy, count_of, engine_options,
+    inputs_of, layout_of, level_of, memory_of, path_of, split_place,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -84,17 +84,23 @@ def open(
     Notice
         For each thing that is dropped, converted or replaced.
     """
-    names, sources = inputs_of(adatas, keys)
-    options = engine_options(
-        axis=axis, join=join, merge=merge, uns_merge=uns_merge, label=label, index_unique=index_unique,
-        fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format, missing_text=missing_text, drop=drop,
-        keep=keep,
+    names, sources, integers = inputs_of(adatas, keys)
+    merged = _opened(
+        names, sources, axis=axis, join=join, merge=merge, uns_merge=uns_merge, label=label, label_integers=integers,
+        index_unique=index_unique, fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format,
+        missing_text=missing_text, drop=drop, keep=keep, follow_external=follow_external, memory=memory,
     )  # fmt: skip
-    inputs = [(name, path_of(source)) for name, source in zip(names, sources, strict=True)]
-    limits = (memory_of(memory), bool(follow_external))
-    merged = Merged(_native.Merged.open(inputs, options, *limits), limits)
     merged._warn()
     return merged
+
+
+def _opened(
+    names: Sequence[str], sources: Sequence[Any], *, follow_external: bool, memory: int | str, **options: Any
+) -> Merged:
+    """What `open` gives, before it warns."""
+    inputs = [(name, path_of(source)) for name, source in zip(names, sources, strict=True)]
+    limits = (memory_of(memory), bool(follow_external))
+    return Merged(_native.Merged.open(inputs, engine_options(**options), *limits), limits)
 
 
 def open_plan(
@@ -139,6 +145,7 @@ def concat(
     index_unique: str | None = None,
     fill_value: float | None = None,
     pairwise: bool = False,
+    force_lazy: bool = False,
     sparse_format: SparseFormat | None = None,
     missing_text: MissingText | None = None,
     drop: Patterns | None = None,
@@ -150,25 +157,45 @@ def concat(
 
     Takes what `open` takes; `merge` and `uns_merge` may be functions, too, as in anndata.
 
+    Parameters
+    ----------
+    force_lazy
+        Only False, as by default: `Merged.to_lazy` opens a result lazily.
+
     Returns
     -------
     An `anndata.AnnData` in memory.
+
+    Raises
+    ------
+    Error
+        As `open` does.
+    TypeError
+        `force_lazy` is asked for.
     """
-    # Functions see what anndata would give them: elements of the inputs, read by anndata.
+    if force_lazy:
+        raise TypeError("force_lazy=True is not for a result in memory: anncat.open(...).to_lazy() opens it lazily")
     functions = {"merge": merge if callable(merge) else None, "uns_merge": uns_merge if callable(uns_merge) else None}
-    merged = open(
-        adatas, axis=axis, join=join, merge=None if callable(merge) else merge,
-        uns_merge=None if callable(uns_merge) else uns_merge, label=label, keys=keys, index_unique=index_unique,
-        fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format, missing_text=missing_text, drop=drop,
-        keep=keep, follow_external=follow_external, memory=memory,
+    names, sources, integers = inputs_of(adatas, keys)
+    places = list(map(path_of, sources))
+    merged = _opened(
+        names, places, axis=axis, join=join, merge=None if callable(merge) else merge,
+        uns_merge=None if callable(uns_merge) else uns_merge, label=label, label_integers=integers,
+        index_unique=index_unique, fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format,
+        missing_text=missing_text, drop=drop, keep=keep, follow_external=follow_external, memory=memory,
     )  # fmt: skip
-    adata = merged.to_memory()
-    if any(functions.values()):
+    merged._by_function = {name for name, function in functions.items() if function is not None}
+    merged._warn()
+    from ._memory import to_memory
+
+    adata = to_memory(merged)
+    merged._warn(all=True)
+    if merged._by_function:
+        # Functions see what anndata would give them: elements of the inputs, read by anndata.
         from ._functions import merged_elements
 
-        _, sources = inputs_of(adatas, keys)
         made = merged_elements(
-            sources, axis=axis, join=join, drop=drop, keep=keep, follow_external=follow_external, **functions
+            places, axis=axis, join=join, drop=drop, keep=keep, follow_external=follow_external, **functions
         )
         for path, value in made.items():
             name, _, key = path.partition("/")
@@ -188,8 +215,11 @@ class Merged:
     def __init__(self, native: _native.Merged, limits: Limits) -> None:
         self._native = native
         self._limits = limits
+        self._directory = _working_directory()
         self._headers: dict[str, Any] | None = None
         self._num_told = 0
+        # Strategies that are functions: what no strategy of the engine keeps is kept by them.
+        self._by_function: set[str] = set()
         self._frames: dict[str, pd.DataFrame] = {}
         self._default_store: Any = None
 
@@ -238,11 +268,18 @@ class Merged:
             self._headers = json.loads(self._native.report())
         return self._headers
 
+    def _are_files(self) -> bool:
+        """Whether all inputs are files, and none a directory."""
+        # They may be named from where they were opened.
+        places = [os.path.join(self._directory, row["file"]) for row in self._known()["joined"]["inputs"]]
+        return all(os.path.isfile(split_place(place)[0]) for place in places)
+
     def _warn(self, *, all: bool = False, stacklevel: int = 3) -> None:
         """Warns of what is known by now, or of all, and was not warned of before."""
         told = json.loads(self._native.notices(all))
         for notice in told[self._num_told :]:
-            warnings.warn(_notice(notice), stacklevel=stacklevel)
+            if not (notice["notice"] == "not-merged" and _argument(notice["option"]) in self._by_function):
+                warnings.warn(_notice(notice), stacklevel=stacklevel)
         self._num_told = len(told)
 
     def plan(self) -> str:
@@ -286,9 +323,10 @@ class Merged:
         zarr_format
             Version of the format; by default 3, or 2 where zarr-python is of version 2.
         chunk_rows
-            Rows of a chunk of a dense matrix; about 4 MiB of them by default.
+            Rows of a chunk of a dense matrix; about 4 MiB of them by default, in shards 256 KiB.
         chunk_elems
-            Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix; 2**20 by default.
+            Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix; 2**20 by default,
+            in shards 2**16.
             Choose about the entries of a batch of rows when rows are read at random through zarr.
         shard_size
             Puts chunks together into shards of about so many bytes. zarr 3 only.
@@ -296,19 +334,22 @@ class Merged:
         Returns
         -------
         A `zarr.abc.store.Store` (with zarr-python 2: a mapping), for `anndata.read_zarr`,
-        `anndata.experimental.read_lazy`, `zarr.open_group`. It pickles as its plan.
+        `anndata.experimental.read_lazy`, ``zarr.open_group(store, mode="r")`` (whose own default is to write). It
+        pickles as its plan.
 
         Loaders that read through zarr (annbatch) read it half as fast again with chunks about as long as a run of rows
         (``chunk_elems=2**16``) and with ``zarr.config.set({"codec_pipeline.path":
         "zarr.core.codec_pipeline.FusedCodecPipeline"})``, where zarr-python has that (3.4). `rows` is several times
         faster than any way through zarr.
+
+        Raises
+        ------
+        ValueError
+            There is no such layout.
         """
         from ._store import make_store
 
-        shard_bytes = None if shard_size is None else bytes_of(shard_size)
-        if zarr_format == 2 and shard_bytes is not None:
-            raise ValueError("zarr 2 has no shards; leave out shard_size, or choose zarr_format=3")
-        return make_store(self, (zarr_format, chunk_rows, chunk_elems, shard_bytes))
+        return make_store(self, layout_of(zarr_format, chunk_rows, chunk_elems, shard_size))
 
     def rows(
         self,
@@ -325,7 +366,7 @@ class Merged:
         indices
             Numbers of rows, or a boolean mask. Negative ones count from the end.
         columns
-            Names of variables, or their numbers; all by default.
+            Names of variables, or what `indices` may be; all by default.
         obs
             Columns of `obs` to give along.
         element
@@ -373,14 +414,23 @@ class Merged:
         h5ad
             Show ``merged.h5ad`` beside ``merged.zarr``.
         allow_other
-            Let other users read the mount, too.
+            Let other users read the mount, too. Needs a `path` that they can reach.
+
+        Raises
+        ------
+        Error
+            Nothing can be mounted here (`kind` says why), or an input has changed.
+        ValueError
+            Arguments that contradict each other.
         """
+        if allow_other and path is None:
+            raise ValueError("allow_other=True needs a path: other users cannot enter the temporary directory")
         from ._mount import mounted
 
-        layout: dict[str, int] = {"zarr-format": zarr_format}
-        shard_bytes = None if shard_size is None else bytes_of(shard_size)
-        given = {"chunk-rows": chunk_rows, "chunk-elems": chunk_elems, "shard-bytes": shard_bytes}
-        layout |= {name: value for name, value in given.items() if value is not None}
+        names = ("zarr-format", "chunk-rows", "chunk-elems", "shard-bytes")
+        values = layout_of(zarr_format, chunk_rows, chunk_elems, shard_size)
+        layout = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        threads = count_of("threads", threads)
         words = ["--page-cache", page_cache]
         words += [] if threads is None else ["--threads", str(threads)]
         words += [] if h5ad else ["--no-h5ad"]
@@ -396,7 +446,7 @@ class Merged:
         level: int | None = None,
         chunk_rows: int | None = None,
         chunk_elems: int | None = None,
-        zarr_format: Literal[2, 3] = 3,
+        zarr_format: Literal[2, 3] | None = None,
         shard_size: int | str | None = None,
         overwrite: bool = False,
         sync: bool = False,
@@ -417,9 +467,9 @@ class Merged:
         chunk_rows, shard_size
             As in `store`, of a ``.zarr``.
         chunk_elems
-            Elements of a chunk of a compressed ``.h5ad`` (65,536 by default) or of a ``.zarr`` (2**20).
+            Elements of a chunk of a compressed ``.h5ad`` (2**16 by default) or of a ``.zarr`` (2**20, in shards 2**16).
         zarr_format
-            Version of the format of a ``.zarr``.
+            Version of the format of a ``.zarr``; by default 3.
         overwrite
             Replace what is there. An input is never replaced.
         sync
@@ -435,6 +485,8 @@ class Merged:
         ------
         Error
             The output exists (also a `FileExistsError`), there is no room, or an input failed.
+        ValueError
+            Arguments that are for another format, or that contradict each other.
         """
         target = os.fspath(path)
         if not target.endswith((".h5ad", ".h5", ".zarr")):
@@ -442,10 +494,9 @@ class Merged:
         is_chosen = compression != "default"
         if not is_chosen:
             compression = "zstd" if target.endswith(".zarr") else None
-        if level is not None and compression not in ("gzip", "zstd"):
-            raise ValueError(f"level={level} needs a compression with levels: 'gzip', or of a .zarr 'zstd'")
+        layout = layout_of(zarr_format, chunk_rows, chunk_elems, shard_size)
         if not target.endswith(".zarr"):
-            for name, value in {"shard_size": shard_size, "chunk_rows": chunk_rows}.items():
+            for name, value in {"zarr_format": zarr_format, "chunk_rows": chunk_rows, "shard_size": shard_size}.items():
                 if value is not None:
                     raise ValueError(f"{name} is for .zarr outputs")
         from ._progress import bar
@@ -455,14 +506,14 @@ class Merged:
             "sync": sync,
             "compression": compression,
             "is_compression_chosen": is_chosen,
-            "level": level,
-            "chunk_rows": chunk_rows,
-            "chunk_elems": chunk_elems,
-            "zarr_format": zarr_format,
-            "shard_bytes": None if shard_size is None else bytes_of(shard_size),
+            "level": level_of(level, compression),
+            "zarr_format": layout[0] or 3,
+            "chunk_rows": layout[1],
+            "chunk_elems": layout[2],
+            "shard_bytes": layout[3],
             "memory_bytes": self._limits[0],
-            "max_loaded_elems": max_loaded_elems,
-            "threads": threads,
+            "max_loaded_elems": count_of("max_loaded_elems", max_loaded_elems),
+            "threads": count_of("threads", threads),
         }
         with bar(progress) as tell:
             left_out, told = self._native.write(target, options, tell)
@@ -542,8 +593,20 @@ class Merged:
         )
 
 
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # removed, so that nothing is named from it
+        return ""
+
+
 def _reopened(plan: str, limits: Limits) -> Merged:
     return Merged(_native.Merged.from_plan(plan, *limits), limits)
+
+
+def _argument(option: str) -> str:
+    """The argument of a function that an option of the command line is."""
+    return option.removeprefix("--").replace("-", "_")
 
 
 def _notice(told: dict[str, Any]) -> Notice:

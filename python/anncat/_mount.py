@@ -14,10 +14,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._errors import Error
+from ._errors import Error, make
 
 if TYPE_CHECKING:
     from ._merged import Merged
+
+
+# The write ends of the pipes to the mounts of this process.
+_pipes: set[int] = set()
+
+
+def _close_pipes() -> None:
+    """A mount ends when all ends of its pipe are closed: those that a fork copied, too."""
+    if _pipes:
+        null = os.open(os.devnull, os.O_WRONLY)
+        for pipe in _pipes:
+            # The file object that owns it may close it once more.
+            os.dup2(null, pipe, inheritable=False)
+        os.close(null)
+        _pipes.clear()
+
+
+os.register_at_fork(after_in_child=_close_pipes)
 
 
 def find_program() -> str:
@@ -37,6 +55,22 @@ def find_program() -> str:
     )
 
 
+def _failure(answer: str, said: str) -> Error:
+    """The error that the program printed for programs; else what it said, which is a defect of it."""
+    try:
+        error = json.loads(answer)["error"]
+    except (ValueError, KeyError):
+        return Error(said)
+    hint = f"\n  hint: {error['hint']}" if error["hint"] else ""
+    return make(error["kind"], error["message"] + hint, error["file"], error["element"])
+
+
+def _remove(directory: Path, owner: int) -> None:
+    """Removes a directory of this process; a fork of it that leaves the block leaves its parent's mount alone."""
+    if os.getpid() == owner:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def mounted(
     merged: Merged, path: str | os.PathLike[str] | None, layout: dict[str, int], words: list[str]
@@ -49,7 +83,8 @@ def mounted(
             "mount-unavailable",
         )
     with contextlib.ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anncat-")))
+        work = Path(tempfile.mkdtemp(prefix="anncat-"))
+        stack.callback(_remove, work, os.getpid())
         plan = work / "plan.json"
         document = json.loads(merged.plan())
         document["layout"] = layout
@@ -60,8 +95,8 @@ def mounted(
         else:
             place = Path(path)
         memory_bytes, follow_external = merged._limits
-        command = [find_program(), "mount", "--foreground", "--until-eof", "--plan", str(plan), "--memory", str(memory_bytes)]
-        command += [*(["--follow-external"] if follow_external else []), *words, "--", str(place)]
+        command = [find_program(), "mount", "--foreground", "--until-eof", "--json", "--plan", str(plan)]
+        command += ["--memory", str(memory_bytes), *(["--follow-external"] if follow_external else []), *words, "--", str(place)]
         said = stack.enter_context(tempfile.TemporaryFile(mode="w+"))
         # A session of its own: Ctrl-C ends the block, and the block the mount. When this process dies, however it
         # does, the system closes the pipe.
@@ -69,17 +104,24 @@ def mounted(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True, text=True
         )
         assert process.stdin is not None and process.stdout is not None
+        pipe = process.stdin.fileno()
+        _pipes.add(pipe)
         try:
-            if process.stdout.readline().strip() != "ready":
+            answer = []
+            for line in process.stdout:
+                if line == "ready\n":
+                    break
+                answer.append(line)
+            else:
                 process.stdin.close()
                 process.wait()
                 said.seek(0)
-                lines = said.read().strip().splitlines()
-                errors = [n for n, line in enumerate(lines) if line.startswith("error: ")]
-                message = "\n".join(lines[errors[-1] :]).removeprefix("error: ") if errors else "\n".join(lines)
-                raise Error(message or f"the mount ended with {process.returncode}", "mountpoint")
+                raise _failure("".join(answer), said.read().strip() or f"the mount ended with {process.returncode}")
             yield str(place.absolute() / "merged.zarr")
         finally:
+            _pipes.discard(pipe)
             process.stdin.close()
+            # Should a process that was forked before the pipe was known have it still.
+            process.terminate()
             process.stdout.close()
             process.wait()

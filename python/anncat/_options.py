@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
+from ._errors import NoStrategyError
+
 Path: TypeAlias = "str | os.PathLike[str]"
 Inputs: TypeAlias = "Mapping[str, Any] | Collection[Any] | Path"
 Axis: TypeAlias = Literal["obs", "var", 0, 1]
@@ -52,8 +54,45 @@ def memory_of(size: int | str) -> int:
     return value
 
 
-def inputs_of(adatas: Inputs, keys: Iterable[Any] | None) -> tuple[list[str], list[Any]]:
-    """Keys and inputs, in their order."""
+_LEVELS = {"gzip": (0, 9), "zstd": (1, 22)}
+
+
+def count_of(name: str, value: Any) -> int | None:
+    """A number of something, from 1 on; None if it was not given."""
+    if value is None:
+        return None
+    number = operator.index(value)
+    if number < 1:
+        raise ValueError(f"{name} is at least 1, was {value!r}")
+    return number
+
+
+def layout_of(
+    zarr_format: int | None, chunk_rows: Any, chunk_elems: Any, shard_size: int | str | None
+) -> tuple[int | None, int | None, int | None, int | None]:
+    """How a store is laid out: version of the format, rows and elements of a chunk, bytes of a shard."""
+    if zarr_format not in (None, 2, 3):
+        raise ValueError(f"zarr_format is 2 or 3, was {zarr_format!r}")
+    shard_bytes = None if shard_size is None else bytes_of(shard_size)
+    if zarr_format == 2 and shard_bytes is not None:
+        raise ValueError("zarr 2 has no shards; leave out shard_size, or choose zarr_format=3")
+    return zarr_format, count_of("chunk_rows", chunk_rows), count_of("chunk_elems", chunk_elems), shard_bytes
+
+
+def level_of(level: Any, compression: str | None) -> int | None:
+    """The level of a compression; None if it was not given."""
+    if level is None:
+        return None
+    if compression not in _LEVELS:
+        raise ValueError(f"level={level} needs a compression with levels: 'gzip', or of a .zarr 'zstd'")
+    least, most = _LEVELS[compression]
+    if not least <= operator.index(level) <= most:
+        raise ValueError(f"{compression} has levels {least} to {most}, not {level!r}")
+    return operator.index(level)
+
+
+def inputs_of(adatas: Inputs, keys: Iterable[Any] | None) -> tuple[list[str], list[Any], bool]:
+    """Keys and inputs, in their order, and whether the keys are integers, as which `label` has them then."""
     if isinstance(adatas, str | os.PathLike):
         adatas = [adatas]
     if isinstance(adatas, Mapping):
@@ -64,10 +103,12 @@ def inputs_of(adatas: Inputs, keys: Iterable[Any] | None) -> tuple[list[str], li
         listed = list(adatas)
     if not listed:
         raise ValueError("No objects to concatenate.")
-    names = [str(i) for i in range(len(listed))] if keys is None else [str(key) for key in keys]
+    given = None if keys is None else list(keys)
+    integers = given is not None and all(hasattr(key, "__index__") and not isinstance(key, bool) for key in given)
+    names = [str(key) for key in (range(len(listed)) if given is None else given)]
     if len(names) != len(listed):
         raise ValueError(f"there are {len(listed)} inputs and {len(names)} keys")
-    return names, listed
+    return names, listed, integers
 
 
 def path_of(source: Any) -> str:
@@ -85,7 +126,7 @@ def path_of(source: Any) -> str:
     store = getattr(source, "store", source)  # zarr.Group
     root = getattr(store, "root", None) or getattr(store, "dir_path", lambda: None)()
     if root is not None:
-        return os.path.join(os.fspath(root), getattr(source, "path", ""))
+        return os.path.join(os.fspath(root), getattr(source, "path", "")).rstrip("/")
     raise TypeError(
         f"inputs are paths of .h5ad files and .zarr directories, not {type(source).__name__}; "
         "objects in memory are concatenated by anndata.concat"
@@ -127,7 +168,7 @@ def strategy(name: str, value: Any) -> str | None:
             f"{name} cannot be a function here, since a plan cannot hold one; "
             "anncat.concat and anncat.concat_on_disk take functions"
         )
-    raise ValueError(f"{name} must be None or one of {', '.join(map(repr, _STRATEGIES))}, was {value!r}")
+    raise NoStrategyError(f"{name} must be None or one of {', '.join(map(repr, _STRATEGIES))}, was {value!r}", "usage")
 
 
 def engine_options(
@@ -137,6 +178,7 @@ def engine_options(
     merge: Any,
     uns_merge: Any,
     label: Any,
+    label_integers: bool,
     index_unique: Any,
     fill_value: Any,
     pairwise: bool,
@@ -147,11 +189,11 @@ def engine_options(
 ) -> dict[str, Any]:
     """All options, as the engine takes them."""
     if join not in ("inner", "outer"):
-        raise ValueError(f"`join` must be 'inner' or 'outer', was {join!r}")
+        raise ValueError(f"`join` must be one of 'inner' or 'outer', got {join!r}")
     if fill_value is not None:
         if hasattr(fill_value, "item"):
             fill_value = fill_value.item()
-        if isinstance(fill_value, bool) or not isinstance(fill_value, int | float):
+        if not isinstance(fill_value, int | float):
             raise TypeError(f"fill_value must be a number, was {fill_value!r}")
     return {
         "axis": axis_name(axis),
@@ -159,6 +201,7 @@ def engine_options(
         "merge": strategy("merge", merge),
         "uns_merge": strategy("uns_merge", uns_merge),
         "label": label,
+        "label_integers": label_integers,
         "index_unique": index_unique,
         "fill_value": fill_value,
         "pairwise": bool(pairwise),

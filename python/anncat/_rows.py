@@ -42,7 +42,9 @@ def _positions(indices: ArrayLike, length: int, what: str) -> NDArray[np.uint64]
         return np.empty(0, np.uint64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise IndexError(f"expected numbers of {what}s or a mask, not {array.dtype} of {array.ndim} dimensions")
-    if array.dtype.kind == "i" and array.min() < 0:
+    if array.dtype.kind == "i":
+        # The length may be more than a small type holds.
+        array = array.astype(np.int64)
         if array.min() < -length:
             raise IndexError(f"{what} {array.min()} is out of range, there are {length}")
         array = np.where(array < 0, array + length, array)
@@ -60,12 +62,17 @@ def _columns(merged: Merged, columns: ArrayLike, element: str) -> NDArray[np.uin
             absent = [str(name) for name in array[found < 0][:5]]
             raise KeyError(f"no variable is named {', '.join(absent)}")
         return found.astype(np.uint64)
-    return _positions(array, len(_names(merged, element)) if array.dtype == bool else np.iinfo(np.int64).max, "column")
+    return _positions(array, _num_columns(merged, element), "column")
 
 
 def _holds_text(columns: Any) -> bool:
-    first = next(iter(columns), None) if not isinstance(columns, str) else columns
+    first = columns if np.ndim(columns) == 0 else next(iter(columns), None)
     return isinstance(first, str)
+
+
+def _num_columns(merged: Merged, element: str) -> int:
+    _, shape, *_ = merged._native.rows(element, np.empty(0, np.uint64), None)
+    return int(shape[1])
 
 
 def _names(merged: Merged, element: str) -> pd.Index:
@@ -80,8 +87,8 @@ class RowDataset:
     """Rows of a result as a dataset for `torch.utils.data.DataLoader`, of any number of workers.
 
     An item is what `Merged.rows` gives for one row, a batch what it gives for many (loaders that know
-    `__getitems__` ask for a batch at once, which is much faster), passed through `transform`. A `DataLoader` takes the
-    batch as it is with ``collate_fn=lambda batch: batch``. torch is not imported.
+    `__getitems__` ask for a batch at once, which is much faster; so do those whose sampler gives lists), passed through
+    `transform`. A `DataLoader` takes the batch as it is with ``collate_fn=lambda batch: batch``. torch is not imported.
 
     Parameters
     ----------
@@ -111,9 +118,11 @@ class RowDataset:
     def __len__(self) -> int:
         return self.merged.n_obs
 
-    def __getitem__(self, index: int) -> Any:
-        return self.__getitems__([index])
+    def __getitem__(self, index: int | slice | ArrayLike) -> Any:
+        if isinstance(index, slice):
+            return self.__getitems__(range(*index.indices(len(self))))
+        return self.__getitems__([index] if np.ndim(index) == 0 else index)  # type: ignore[arg-type]
 
-    def __getitems__(self, indices: Sequence[int]) -> Any:
+    def __getitems__(self, indices: ArrayLike) -> Any:
         batch = self.merged.rows(indices, self.columns, self.obs, element=self.element)
         return batch if self.transform is None else self.transform(batch)

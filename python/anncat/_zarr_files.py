@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,34 @@ import zarr
 IS_OLD = int(zarr.__version__.split(".")[0]) < 3
 
 
+def is_group(source: Any) -> bool:
+    """Whether it is an open group."""
+    return isinstance(source, zarr.Group)
+
+
+def is_group_or_store(source: Any) -> bool:
+    """Whether it is an open group of zarr-python or h5py, or a store."""
+    import h5py
+
+    if IS_OLD:
+        return isinstance(source, h5py.Group | MutableMapping)
+    return isinstance(source, h5py.Group | zarr.Group | zarr.abc.store.Store)
+
+
+def lies_in_store(source: Any, store: Any) -> bool:
+    """Whether a group or store is in a store, or is it."""
+    # A store in memory has other objects that read the same mapping.
+    mine, other = (getattr(s, "_store_dict", s) for s in (getattr(source, "store", source), store))
+    return mine is other
+
+
 def directory_of(source: Any) -> str | None:
     """The directory that a group or store is, or None when it is in none."""
     store, prefix = (source.store, source.path) if hasattr(source, "store") else (source, "")
     if IS_OLD:
         is_directory = isinstance(store, zarr.storage.DirectoryStore)
-        return os.path.join(store.dir_path(), prefix) if is_directory else None
-    return os.path.join(store.root, prefix) if isinstance(store, zarr.storage.LocalStore) else None
+        return os.path.join(store.dir_path(), prefix).rstrip("/") if is_directory else None
+    return os.path.join(store.root, prefix).rstrip("/") if isinstance(store, zarr.storage.LocalStore) else None
 
 
 def to_directory(source: Any, place: Path) -> None:

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use anncat::base::parallel::sequentially;
 use anncat::base::{Progress, ReadError};
 use anncat::concat::Notice;
 use anncat::matrix::RowReader;
@@ -72,13 +73,18 @@ impl Engine {
         self.merged.get().cloned()
     }
 
-    /// The tree, compiled on first use.
-    pub fn merged(&self, progress: &dyn Progress) -> Result<Arc<Merged>, RecipeError> {
+    /// The tree, compiled on first use by this pool. Not to be called by a thread of it: one that
+    /// waits for its share of the work takes up what else there is, and that may be this again.
+    pub fn merged(
+        &self,
+        pool: &ThreadPool,
+        progress: &dyn Progress,
+    ) -> Result<Arc<Merged>, RecipeError> {
         let _guard = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(merged) = self.merged.get() {
             return Ok(merged.clone());
         }
-        let merged = Arc::new(self.planned.compile(progress)?);
+        let merged = Arc::new(pool.install(|| self.planned.compile(progress))?);
         Ok(self.merged.get_or_init(|| merged).clone())
     }
 
@@ -118,6 +124,7 @@ impl Handle {
         let pool = pool(py)?;
         let engine = py
             .detach(|| -> Result<Engine, Failure> {
+                let _call = Call::begin();
                 let engine = Engine::open(&pool, &self.recipe, self.limits)?;
                 let is = engine.planned.identities();
                 match is.iter().zip(&was).find(|(is, was)| is != was) {
@@ -126,11 +133,13 @@ impl Handle {
                 }
             })
             .map_err(|error| error.into_py(py))?;
-        let engine = Arc::new(engine);
-        // The parent's is not dropped: whoever waits for its threads waits for ever.
-        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) =
-            ManuallyDrop::new(Arc::clone(&engine));
-        Ok(engine)
+        let mut opened = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been first.
+        if opened.pid != std::process::id() {
+            // The parent's is not dropped: whoever waits for its threads waits for ever.
+            *opened = ManuallyDrop::new(Arc::new(engine));
+        }
+        Ok(Arc::clone(&opened))
     }
 }
 
@@ -185,8 +194,15 @@ impl Drop for Call {
     }
 }
 
+/// Calls `work`, which reads: by all cores when nobody else reads, or else by this very thread, so
+/// that what is small does not wait for what is large.
+pub fn reading<T: Send>(pool: &ThreadPool, work: impl FnOnce() -> T + Send) -> T {
+    let _call = Call::begin();
+    if num_calls() > 1 { sequentially(work) } else { pool.install(work) }
+}
+
 /// Calls that are under way.
-pub fn num_calls() -> usize {
+fn num_calls() -> usize {
     UNDER_WAY.load(Ordering::Relaxed)
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anncat::base::Progress;
+use anncat::base::said::panic_message;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -141,10 +142,10 @@ fn run<T: Send + 'static>(
         (None, Some(result)) => result.map_err(|error| error.into_py(py)),
         (None, None) => Err(PyRuntimeError::new_err(match joined {
             Ok(()) => "the work ended without a result".to_owned(),
-            Err(panic) => match panic.downcast_ref::<String>() {
-                Some(message) => format!("a defect of anncat: {message}"),
-                None => "a defect of anncat".to_owned(),
-            },
+            Err(panic) => {
+                let said = panic_message(&*panic).unwrap_or("it did not say which");
+                format!("a defect of anncat: {said}")
+            }
         })),
     }
 }

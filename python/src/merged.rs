@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anncat::base::Progress;
+use anncat::base::parallel::sequentially;
 use anncat::concat::NoticeReport;
+use anncat::materialize::{Existing, OutputRules, TargetKind, check_target};
 use anncat::matrix::Matrix;
 use anncat::recipe::{Limits, Merged as Tree, Recipe, Relocation, plan_file};
 use numpy::PyArray1;
@@ -20,6 +21,9 @@ use crate::options::{Options, layout, limits};
 use crate::store::Store;
 use crate::write::{WriteOptions, write};
 
+/// What is not larger is read by the thread that asks: the pool may be at something large.
+const SMALL_BYTES: u64 = 4 << 20;
+
 /// A recipe that is open: its headers are read, its data are not.
 #[pyclass(module = "anncat._native", frozen)]
 pub struct Merged {
@@ -27,7 +31,11 @@ pub struct Merged {
 }
 
 impl Merged {
-    fn open_recipe(py: Python<'_>, recipe: Recipe, limits: Limits) -> PyResult<Self> {
+    fn open_recipe(py: Python<'_>, mut recipe: Recipe, limits: Limits) -> PyResult<Self> {
+        // Wherever the process goes, its inputs stay where they are.
+        for input in &mut recipe.inputs {
+            input.place.path = std::path::absolute(&input.place.path)?;
+        }
         let pool = pool(py)?;
         let opening = recipe.clone();
         let engine = leavable(py, move || Engine::open(&pool, &opening, limits))?;
@@ -41,10 +49,7 @@ impl Merged {
             return Ok(tree);
         }
         let pool = pool(py)?;
-        interruptible(py, tell, move |watched| {
-            let progress: &dyn Progress = watched;
-            Ok(pool.install(|| engine.merged(progress))?)
-        })
+        interruptible(py, tell, move |watched| Ok(engine.merged(&pool, watched)?))
     }
 }
 
@@ -147,7 +152,9 @@ impl Merged {
         let tree = self.tree(py, None)?;
         let pool = pool(py)?;
         let read = interruptible(py, None, move |watched| {
-            Ok(pool.install(|| Matrix::read(&tree.root, &element, &watched.cancel))?)
+            let small = Matrix::len_bytes(&tree.root, &element)? <= SMALL_BYTES;
+            let read = || Matrix::read(&tree.root, &element, &watched.cancel);
+            Ok(if small { sequentially(read) } else { pool.install(read) }?)
         })?;
         numbers::matrix(py, read)
     }
@@ -177,6 +184,24 @@ impl Merged {
             })
         });
         numbers::matrix(py, read.map_err(|error| error.into_py(py))?)
+    }
+
+    /// Refuses an output at `path` that would take the place of an input, or of something else.
+    fn check_output(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        is_directory: bool,
+        overwrite: bool,
+    ) -> PyResult<()> {
+        let kind = if is_directory { TargetKind::Directory } else { TargetKind::File };
+        let rules = OutputRules {
+            existing: if overwrite { Existing::Replace } else { Existing::Refuse },
+            inputs: self.handle.engine(py)?.planned.files(),
+            ..OutputRules::default()
+        };
+        py.detach(|| check_target(&path, kind, &rules))
+            .map_err(|error| Failure::from(error).into_py(py))
     }
 
     /// Writes the tree to `path`, whose name ends in .h5ad or .zarr; gives what is to be told of

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anncat::anndata::{Selection, SparseFormat};
 use anncat::concat::{
-    Axis, ConcatOptions, FillValue, FormatChoice, Join, Merge, MissingText, Pairwise,
+    Axis, ConcatOptions, FillValue, FormatChoice, Join, LabelValues, Merge, MissingText, Pairwise,
 };
 use anncat::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
 use anncat::io::External;
@@ -22,6 +22,7 @@ pub struct Options {
     merge: Option<String>,
     uns_merge: Option<String>,
     label: Option<String>,
+    label_integers: bool,
     index_unique: Option<String>,
     fill_value: Option<Fill>,
     pairwise: bool,
@@ -54,6 +55,11 @@ impl Options {
             merge: merge(self.merge.as_deref())?,
             uns_merge: merge(self.uns_merge.as_deref())?,
             label: self.label,
+            label_values: if self.label_integers {
+                LabelValues::Integers
+            } else {
+                LabelValues::Text
+            },
             index_unique: self.index_unique,
             fill_value: self.fill_value.map(|value| match value {
                 Fill::Int(value) => FillValue::Int(value),

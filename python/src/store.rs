@@ -4,13 +4,12 @@ use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anncat::base::ReadError;
-use anncat::base::parallel::sequentially;
 use anncat::face::zarr::{ZarrFace, ZarrOptions};
-use anncat::face::{Entry, EntryId, EntryKind, Face};
+use anncat::face::{Entry, EntryId, EntryKind, Face, Listed};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use crate::engine::{Call, num_calls, pool};
+use crate::engine::{pool, reading};
 use crate::error::{Failure, IntoPy};
 use crate::merged::Merged;
 
@@ -44,9 +43,12 @@ impl Store {
             }
         }
         let made = make(py, &self.merged, &self.options, None)?;
-        *self.face.lock().unwrap_or_else(PoisonError::into_inner) =
-            (std::process::id(), ManuallyDrop::new(Arc::clone(&made)));
-        Ok(made)
+        let mut face = self.face.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been first.
+        if face.0 != std::process::id() {
+            *face = (std::process::id(), ManuallyDrop::new(made));
+        }
+        Ok(Arc::clone(&face.1))
     }
 }
 
@@ -91,6 +93,15 @@ fn file(face: &ZarrFace, key: &str) -> Result<Option<(EntryId, u64)>, ReadError>
     }))
 }
 
+fn names(face: &ZarrFace, prefix: &str) -> Result<Vec<String>, ReadError> {
+    let entries = find(face, prefix)?.and_then(|entry| face.list(entry.id, 0));
+    let name = |listed: Listed| match listed.entry.kind {
+        EntryKind::Directory { .. } => listed.name + "/",
+        EntryKind::File { .. } => listed.name,
+    };
+    Ok(entries.into_iter().flatten().map(name).collect())
+}
+
 /// A part of a file: from a start to an end, or the last so many bytes.
 fn bytes(
     face: &ZarrFace,
@@ -116,7 +127,7 @@ fn bytes(
 #[pymethods]
 impl Store {
     /// The bytes of a key, or a part of them, as an array of `uint8`; `None` when there is no such
-    /// key. Read by all cores when nobody else reads.
+    /// key.
     #[pyo3(signature = (key, start=0, end=None, suffix=None))]
     fn get<'py>(
         &self,
@@ -128,13 +139,7 @@ impl Store {
     ) -> PyResult<Option<Bound<'py, PyArray1<u8>>>> {
         let face = self.face(py)?;
         let pool = pool(py)?;
-        let read = py.detach(|| {
-            let _call = Call::begin();
-            pool.install(|| match num_calls() {
-                0 | 1 => bytes(&face, key, start, end, suffix),
-                _ => sequentially(|| bytes(&face, key, start, end, suffix)),
-            })
-        });
+        let read = py.detach(|| reading(&pool, || bytes(&face, key, start, end, suffix)));
         let read = read.map_err(|error| error.into_py(py))?;
         Ok(read.map(|bytes| PyArray1::from_vec(py, bytes)))
     }
@@ -142,27 +147,18 @@ impl Store {
     /// Length of a key in bytes; `None` when there is no such key.
     fn len_bytes(&self, py: Python<'_>, key: &str) -> PyResult<Option<u64>> {
         let face = self.face(py)?;
-        py.detach(|| {
-            let _call = Call::begin();
-            file(&face, key)
-        })
-        .map(|found| found.map(|(_, len)| len))
-        .map_err(|error| Failure::from(error).into_py(py))
+        let pool = pool(py)?;
+        py.detach(|| reading(&pool, || file(&face, key)))
+            .map(|found| found.map(|(_, len)| len))
+            .map_err(|error| Failure::from(error).into_py(py))
     }
 
     /// Names in a directory, those of directories with a slash at the end.
     fn list_dir(&self, py: Python<'_>, prefix: &str) -> PyResult<Vec<String>> {
         let face = self.face(py)?;
-        let found = find(&face, prefix).map_err(|error| Failure::from(error).into_py(py))?;
-        let Some(entries) = found.and_then(|entry| face.list(entry.id, 0)) else {
-            return Ok(Vec::new());
-        };
-        Ok(entries
-            .map(|listed| match listed.entry.kind {
-                EntryKind::Directory { .. } => listed.name + "/",
-                EntryKind::File { .. } => listed.name,
-            })
-            .collect())
+        let pool = pool(py)?;
+        py.detach(|| reading(&pool, || names(&face, prefix)))
+            .map_err(|error| Failure::from(error).into_py(py))
     }
 
     /// What the format cannot hold and leaves out, as sentences.

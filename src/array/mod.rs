@@ -40,7 +40,9 @@ pub use memory_limit::{beyond_memory, zeroed};
 pub use python_str::push_python_str;
 pub use reshaped::{ReshapedText, UnitAxis};
 pub use slice::Slice;
-pub use source::{Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, read_all, read_vec};
+pub use source::{
+    Array, ArraySource, ChunkFilter, SharedArray, StoredChunk, len_bytes, read_all, read_vec,
+};
 pub use stacked::Stacked;
 pub use text::{SharedText, TextBuf, TextSource, read_all_text};
 pub use text_columns::TextColumns;

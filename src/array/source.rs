@@ -102,6 +102,13 @@ impl Array {
     }
 }
 
+/// Bytes of all elements; `u64::MAX` when they are more than that, for a shape is what a file claims.
+#[must_use]
+pub fn len_bytes(array: &dyn ArraySource) -> u64 {
+    let element_bytes = array.dtype().size_bytes() as u64;
+    array.shape().iter().fold(element_bytes, |bytes, &len| bytes.saturating_mul(len))
+}
+
 /// Reads a region into a new buffer.
 ///
 /// # Errors
@@ -118,4 +125,21 @@ pub fn read_vec(array: &dyn ArraySource, region: &Region) -> Result<Vec<u8>, Rea
 /// As [`ArraySource::read_into`].
 pub fn read_all(array: &dyn ArraySource) -> Result<Vec<u8>, ReadError> {
     read_vec(array, &Region::whole(array.shape()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Filled;
+
+    #[test]
+    fn bytes_are_counted_as_far_as_they_can_be() {
+        let bytes = |shape: &[u64]| len_bytes(&*Filled::shared(DType::F64, shape, &[0; 8]));
+        assert_eq!(bytes(&[]), 8);
+        assert_eq!(bytes(&[3, 5]), 120);
+        assert_eq!(bytes(&[1 << 40, 1 << 40, 0]), 0);
+        // Eight times this is 0 once more.
+        assert_eq!(bytes(&[1 << 61]), u64::MAX);
+        assert_eq!(bytes(&[1 << 40, 1 << 40]), u64::MAX);
+    }
 }

@@ -1,5 +1,5 @@
 //! What every layer shares: element types, regions of arrays, axis indexers, progress, the error of
-//! reading, and what every error says of itself.
+//! reading, what every error says of itself, and the names of zarr's documents.
 
 pub mod dtype;
 pub mod error;
@@ -12,7 +12,11 @@ pub mod parallel;
 pub mod plain_dims;
 pub mod progress;
 pub mod region;
+pub mod said;
 pub mod sync;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod zarr_documents;
 
 pub use dtype::DType;
 pub use error::ReadError;

@@ -97,17 +97,17 @@ pub struct ElementArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
-    /// Version of the zarr format [default: 3]
+    /// Version of the zarr format, of a .zarr [default: 3]
     #[arg(long, value_enum, value_name = "2|3")]
     pub zarr_format: Option<FormatArg>,
-    /// Rows of a chunk of a matrix [default: about 4 MiB of them]
+    /// Rows of a chunk of a matrix, in a .zarr [default: about 4 MiB of them; in shards 256 KiB]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub chunk_rows: Option<NonZeroU64>,
     /// Elements of a chunk of a one-dimensional array, such as the values of a sparse matrix
-    /// [default: 1048576; of a compressed .h5ad 65536]
+    /// [default: 1048576; in shards, and of a compressed .h5ad, 65536]
     #[arg(long, visible_alias = "chunk-nnz", value_name = "N", value_parser = parse_count)]
     pub chunk_elems: Option<NonZeroU64>,
-    /// Put chunks together into shards (files) of about SIZE; zarr 3 only
+    /// Put chunks of a .zarr together into shards (files) of about SIZE; zarr 3 only
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub shard_size: Option<u64>,
 }
@@ -292,6 +292,7 @@ impl ConcatArgs {
             merge: self.merge.and_then(merge),
             uns_merge: self.uns_merge.and_then(merge),
             label: self.label.clone(),
+            label_values: concat::LabelValues::Text,
             index_unique: self.index_unique.clone(),
             fill_value: self.fill_value.map(|value| match value {
                 FillArg::Int(value) => concat::FillValue::Int(value),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::standing::{is_same, start_of};
 use super::{Failure, Result, usage};
 use crate::base::Kind;
 use crate::concat::DroppedNames;
+use crate::io::start_of;
 use crate::recipe::Planned;
 
 /// What is told in a file of its own.
@@ -64,6 +64,12 @@ fn is_replaceable(path: &Path) -> bool {
     start_of(path, 9).is_ok_and(|start| start.is_empty() || is_list(&start))
 }
 
+/// Whether two paths name one place, as far as names tell.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    absolute(one).is_some_and(|one| absolute(other) == Some(one))
+}
+
 fn list(dropped: &[DroppedNames]) -> String {
     let mut text = String::new();
     for DroppedNames { element, names } in dropped {
@@ -81,4 +87,15 @@ fn list(dropped: &[DroppedNames]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_may_have_several_names() {
+        assert!(is_same(Path::new("a/./b"), Path::new("a/b")));
+        assert!(!is_same(Path::new("a"), Path::new("b")));
+    }
 }

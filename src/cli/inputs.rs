@@ -19,8 +19,9 @@ use crate::recipe::{Input, Place, Relocation};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Inputs")]
 pub struct InputArgs {
-    /// Read more inputs, after those named, from FILE, or from the standard input with -: a PATH or
-    /// KEY=PATH a line, relative to the working directory; lines that begin with # are left out
+    /// Read more inputs, after those named, from FILE, or from the standard input with -: an input
+    /// a line, as on the command line, relative to the working directory; lines that begin with #
+    /// are left out
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Take inputs, concatenation and layout from a plan that `anncat inspect --save` wrote, and
@@ -157,19 +158,23 @@ impl Spec {
     }
 }
 
+/// A list is shorter than this: of a file named by mistake no more is read.
+const MOST_LIST_BYTES: u64 = 64 << 20;
+
 fn read_list(list: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let (read, name) = if list == Path::new("-") {
-        (std::io::stdin().read_to_end(&mut text), Path::new("standard input"))
+        (std::io::stdin().take(MOST_LIST_BYTES).read_to_end(&mut text), Path::new("standard input"))
     } else {
-        let read = File::open(list).and_then(|mut file| file.read_to_end(&mut text));
+        let read =
+            File::open(list).and_then(|file| file.take(MOST_LIST_BYTES).read_to_end(&mut text));
         (read, list)
     };
     read.map_err(|error| {
         let kind = Kind::of_reading(&error);
         Failure::at(kind, name, format_args!("cannot read the list of inputs: {error}"))
     })?;
-    if text.contains(&0) {
+    if text.contains(&0) || text.len() as u64 == MOST_LIST_BYTES {
         let what = "this is no list of inputs\n  hint: --from takes a text file with one path a line; \
                     an input itself is named without --from";
         return Err(Failure::at(Kind::InputUnreadable, name, what));

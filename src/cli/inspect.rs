@@ -10,6 +10,7 @@ use indicatif::HumanBytes;
 
 use super::failure::Doing;
 use super::plain::{plain, plain_cell};
+use super::words::counted;
 use super::{RecipeArgs, Result, Talk};
 use crate::base::Kind;
 use crate::concat::{NoticeReport, Report};
@@ -29,14 +30,15 @@ const LISTED_INPUTS: usize = 40;
   anncat inspect --join outer --json a.h5ad b.zarr | jq .shape
   anncat inspect --label donor --save plan.json a.h5ad b.h5ad; anncat mount --plan plan.json mnt")]
 pub struct InspectArgs {
-    /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key
+    /// Inputs: an .h5ad file or a .zarr directory, or PATH::GROUP, the AnnData in a group of it, such
+    /// as x.h5mu::mod/rna; KEY=PATH gives it a key
     #[arg(value_name = "INPUT")]
     paths: Vec<OsString>,
     #[command(flatten)]
     recipe: RecipeArgs,
     /// Write inputs, concatenation and layout to a plan, with what makes each input the same
-    /// input; --plan of every command carries it out
-    #[arg(long, value_name = "PLAN.json")]
+    /// input; --plan of mount, materialize and inspect carries it out
+    #[arg(long, value_name = "PLAN.json", help_heading = "Plan")]
     save: Option<PathBuf>,
 }
 
@@ -115,6 +117,12 @@ fn print(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
                 parts.push(format!(
                     "{} to count what the join keeps (then kept on disk)",
                     HumanBytes(read.census_bytes)
+                ));
+            }
+            if read.census_strings > 0 {
+                parts.push(format!(
+                    "{} to find the distinct ones (then kept on disk)",
+                    counted(read.census_strings as usize, "string")
                 ));
             }
             if read.conversion_bytes > 0 {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::standing::start_of;
+use crate::io::start_of;
 
 /// Most bytes of a mountpoint's name that are a part of the log's.
 const NAME_BYTES: usize = 64;

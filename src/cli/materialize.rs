@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use indicatif::HumanBytes;
@@ -37,8 +38,9 @@ use crate::materialize::{
   ls data/*.h5ad | anncat materialize --from - --memory 256MiB -o merged.zarr"
 )]
 pub struct MaterializeArgs {
-    /// Inputs: an .h5ad file or a .zarr directory; KEY=PATH gives it a key. A path that exists under
-    /// its whole name is never taken as KEY=PATH
+    /// Inputs: an .h5ad file or a .zarr directory, or PATH::GROUP, the AnnData in a group of it, such
+    /// as x.h5mu::mod/rna; KEY=PATH gives it a key. A path that exists under its whole name is never
+    /// taken as KEY=PATH
     #[arg(value_name = "INPUT")]
     paths: Vec<OsString>,
     #[command(flatten)]
@@ -91,6 +93,9 @@ enum CompressionArg {
     Zstd,
 }
 
+/// Between two looks whether a signal came.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// What the output is to be.
 enum Output {
     H5ad(h5ad::H5adOptions),
@@ -119,7 +124,8 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let Loaded { mut merged, names } =
         load::load(&recipe, args.recipe.limits(), &args.recipe.dropped, talk)?;
     // Files that inputs lead to are inputs too, and known only now.
-    check_target(out, kind, &OutputRules { inputs: merged.files(), ..rules })?;
+    let rules = OutputRules { inputs: merged.files(), ..rules };
+    check_target(out, kind, &rules)?;
     if let Output::H5ad(_) = output
         && args.output.compression.is_none()
         && let Some(notice) = merged.plain_output()
@@ -131,17 +137,17 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let (writing, progress) = (Instant::now(), Counted::new(talk.progress()));
     let left_out: Vec<String> = match output {
         Output::H5ad(options) => {
-            let options = h5ad::H5adOptions { cancel, ..options };
+            let options = h5ad::H5adOptions { cancel: cancel.clone(), rules, ..options };
             h5ad::write(&merged.root, out, &options, &progress)?;
             Vec::new()
         }
         Output::Zarr(options) => {
-            let options = zarr::ZarrWriteOptions { cancel, ..options };
+            let options = zarr::ZarrWriteOptions { cancel: cancel.clone(), rules, ..options };
             let left_out = zarr::write(&merged.root, out, &options, &progress)?;
             left_out.iter().map(ToString::to_string).collect()
         }
     };
-    let repeated = names.and_then(|names| names.join().ok().flatten()).unwrap_or_default();
+    let repeated = names.and_then(|names| awaited(names, &cancel)).unwrap_or_default();
     for notice in repeated {
         load::tell(notice, &mut merged.report.notices, talk);
     }
@@ -174,7 +180,20 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
             },
         })?;
     }
+    // A signal that came when all was written.
+    signals::end_by_caught();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a thread found out, unless somebody asks to stop: then it is left to itself.
+fn awaited<T>(thread: JoinHandle<Option<T>>, cancel: &Cancel) -> Option<T> {
+    while !thread.is_finished() {
+        if cancel.is_cancelled() {
+            return None;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    thread.join().ok().flatten()
 }
 
 /// What `--json` prints of an output.
@@ -343,4 +362,20 @@ fn size_bytes(path: &Path) -> u64 {
     }
     let Ok(entries) = std::fs::read_dir(path) else { return 0 };
     entries.filter_map(std::result::Result::ok).map(|entry| size_bytes(&entry.path())).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_interrupts_does_not_wait_for_a_thread() {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || held.recv().ok().map(|()| 1));
+        let cancel = Cancel::default();
+        cancel.cancel();
+        assert_eq!(awaited(thread, &cancel), None);
+        drop(hold);
+        assert_eq!(awaited(std::thread::spawn(|| Some(2)), &Cancel::default()), Some(2));
+    }
 }

@@ -16,7 +16,6 @@ mod mount;
 mod plain;
 mod progress;
 mod signals;
-mod standing;
 mod talk;
 mod unmount;
 mod words;

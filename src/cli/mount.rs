@@ -19,7 +19,7 @@ use super::load::Loaded;
 use super::talk::MergeAnswer;
 use super::words::{counted, quoted};
 use super::{Failure, RecipeArgs, Result, Talk, load, log_file, signals, usage};
-use crate::base::Kind;
+use crate::base::{Kind, zarr_documents};
 use crate::concat::NameCheck;
 use crate::face::h5ad::H5adFace;
 use crate::face::zarr::ZarrFace;
@@ -53,8 +53,9 @@ const GRACE: Duration = Duration::from_secs(2);
   anncat mount --plan plan.json mnt"
 )]
 pub struct MountArgs {
-    /// Inputs (an .h5ad file or a .zarr directory; KEY=PATH gives it a key), then an empty
-    /// directory. A path that exists under its whole name is never taken as KEY=PATH
+    /// Inputs (an .h5ad file or a .zarr directory, or PATH::GROUP, the AnnData in a group of it, such
+    /// as x.h5mu::mod/rna; KEY=PATH gives it a key), then an empty directory. A path that exists
+    /// under its whole name is never taken as KEY=PATH
     #[arg(value_name = "INPUT... MOUNTPOINT", required = true)]
     paths: Vec<OsString>,
     #[command(flatten)]
@@ -90,7 +91,8 @@ struct ServingArgs {
     #[arg(long)]
     allow_other: bool,
     /// Append messages of the background process to FILE; when that has 16 MiB it is renamed to
-    /// FILE.1, and begun anew [default: a new file a mount in ~/.local/state/anncat]
+    /// FILE.1, and begun anew [default: a file for each mountpoint in
+    /// ~/.local/state/anncat, which each mount begins anew]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
@@ -231,7 +233,8 @@ fn log_of(args: &ServingArgs, mountpoint: &Path) -> Result<Option<PathBuf>> {
             log.display()
         )));
     }
-    if log.starts_with(mountpoint) {
+    let place = log.parent().and_then(|place| place.canonicalize().ok());
+    if place.is_some_and(|place| place.starts_with(mountpoint)) {
         return Err(usage(format!(
             "{}: the log cannot lie in the mountpoint\n  hint: give --log a name elsewhere",
             log.display()
@@ -384,10 +387,7 @@ fn check_mountpoint(mountpoint: &Path) -> Result<()> {
     if !metadata.is_dir() {
         return refused(&format_args!("the mountpoint is not a directory\n  hint: {LAST}"));
     }
-    if ["zarr.json", ".zgroup", ".zarray", ".zmetadata"]
-        .iter()
-        .any(|name| mountpoint.join(name).exists())
-    {
+    if zarr_documents::OF_A_STORE.iter().any(|name| mountpoint.join(name).exists()) {
         return refused(&format_args!("the mountpoint is itself a zarr store\n  hint: {LAST}"));
     }
     let mut entries = match std::fs::read_dir(mountpoint) {

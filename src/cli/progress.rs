@@ -46,6 +46,10 @@ impl Progress for Counted {
         self.inner.advance(bytes);
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.inner.is_cancelled()
+    }
+
     fn end(&self) {
         self.inner.end();
     }

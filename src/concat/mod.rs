@@ -50,7 +50,7 @@ mod unique;
 pub use compile::{CensusError, Compiled};
 pub use input::Input;
 pub use numpy::FillValue;
-pub use options::{Axis, ConcatOptions, Join, Merge, MissingText, Pairwise};
+pub use options::{Axis, ConcatOptions, Join, LabelValues, Merge, MissingText, Pairwise};
 pub use plan::{Plan, plan};
 pub use planner::DroppedNames;
 pub use sparse::{CensusEnv, FormatChoice};

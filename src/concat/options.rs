@@ -153,6 +153,16 @@ pub enum MissingText {
     Nullable,
 }
 
+/// What keys are in the column of labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LabelValues {
+    /// Text.
+    #[default]
+    Text,
+    /// Integers, if all of them are, as of `anndata.concat({1: a, 2: b})`.
+    Integers,
+}
+
 /// The arguments of `anndata.concat`, the format of sparse results, and what text becomes.
 #[derive(Debug, Clone, Default)]
 pub struct ConcatOptions {
@@ -166,6 +176,8 @@ pub struct ConcatOptions {
     pub uns_merge: Option<Merge>,
     /// Column of the concatenated axis that tells the input of each row.
     pub label: Option<String>,
+    /// What the categories of that column are.
+    pub label_values: LabelValues,
     /// Separator between a name and its input's key; `None`: names stay as they are.
     pub index_unique: Option<String>,
     /// Value of entries that an outer join introduces; `None`: 0 if sparse, else NaN.

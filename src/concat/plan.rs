@@ -9,7 +9,8 @@ use indexmap::IndexMap;
 use crate::anndata::{AnnData, Categorical, Elem, Frame, Mapping, Raw, code_dtype};
 use crate::array::cast::cast_bytes;
 use crate::array::{
-    Filled, MemoryText, SharedArray, SharedText, Stacked, StackedText, SuffixedText,
+    Filled, MemoryArray, MemoryText, SharedArray, SharedText, Stacked, StackedText, SuffixedText,
+    TextBuf,
 };
 use crate::base::DType;
 use crate::io;
@@ -17,7 +18,7 @@ use crate::io;
 use super::frames::{FrameShare, concat_columns};
 use super::input::Input;
 use super::names::{JoinedAxis, index_text, shared_name};
-use super::options::{Axis, ConcatOptions, Pairwise};
+use super::options::{Axis, ConcatOptions, LabelValues, Pairwise};
 use super::planner::{DroppedNames, Planner, Source};
 use super::sparse::PlannedSparse;
 use super::texts::PlannedText;
@@ -282,10 +283,21 @@ impl<'a> Planner<'a> {
                 Filled::shared(dtype, &[axis.len(&source.adata)], &code)
             })
             .collect();
-        let keys: crate::array::TextBuf = self.sources.iter().map(|source| source.key).collect();
+        let keys = || self.sources.iter().map(|source| source.key);
+        let integers: Option<Vec<i64>> = match self.options.label_values {
+            LabelValues::Integers => keys().map(|key| key.parse().ok()).collect(),
+            LabelValues::Text => None,
+        };
+        let categories = match integers {
+            Some(integers) => {
+                let bytes: &[u8] = bytemuck::cast_slice(&integers);
+                Elem::Dense(MemoryArray::shared(DType::I64, &[integers.len() as u64], bytes))
+            }
+            None => Elem::Text(MemoryText::line(keys().collect::<TextBuf>())),
+        };
         Elem::Categorical(Categorical {
             codes: Stacked::shared(parts, 0),
-            categories: Box::new(Elem::Text(MemoryText::line(keys))),
+            categories: Box::new(categories),
             ordered: false,
         })
     }

@@ -18,6 +18,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::made::Made;
 use super::{Block, Entry, EntryId, EntryKind, Face, Listed, left};
+use crate::base::said::with_words;
 use crate::base::{Dims, ReadError};
 use crate::h5ad::{Bounds, Draft, Layout, LayoutError, PlacedNumbers};
 use crate::tree::{ElementError, Group};
@@ -97,8 +98,8 @@ fn read_error(error: LayoutError) -> ReadError {
         LayoutError::Hdf5 { element, what } => {
             ReadError::io("", element, std::io::Error::other(format!("{CANNOT}: {what}")))
         }
-        LayoutError::File(source) => ReadError::io("", CANNOT, source),
-        LayoutError::Cancelled => ReadError::io("", CANNOT, std::io::ErrorKind::Interrupted.into()),
+        LayoutError::File(source) => ReadError::io("", "", with_words(CANNOT, source)),
+        LayoutError::Cancelled => ReadError::Cancelled,
     }
 }
 
@@ -111,7 +112,7 @@ impl LaidOut {
         };
         let (layout, file) = Draft::in_memory(tree, &bounds)?.finish()?;
         let numbers = layout.numbers.iter().enumerate().map(|(n, numbers)| {
-            let range = numbers.offset..numbers.offset + numbers.len_bytes();
+            let range = numbers.offset..numbers.offset.saturating_add(numbers.len_bytes());
             Piece { range, content: Content::Numbers(n) }
         });
         let texts = layout.texts.iter().enumerate().flat_map(|(n, text)| {
@@ -140,10 +141,9 @@ impl LaidOut {
             let (part, after) = rest.split_at_mut(len);
             match computed {
                 Some(piece) => self.compute(piece, at, part)?,
-                None => self
-                    .file
-                    .read_exact_at(part, at)
-                    .map_err(|error| ReadError::io("", "the layout of the .h5ad file", error))?,
+                None => self.file.read_exact_at(part, at).map_err(|error| {
+                    ReadError::io("", "", with_words("the layout of the .h5ad file", error))
+                })?,
             }
             at += len as u64;
             rest = after;

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use fuser::Errno;
 
 use crate::base::ReadError;
+use crate::base::said::{errno, panic_message};
 
 /// What the system may say of an input that a reader of the mount is told as it is. All else is
 /// EIO: above all, a file that is missing somewhere is no reason to call the file that is read
@@ -24,8 +25,7 @@ const TOLD_AS_IT_IS: [i32; 7] = [
 fn of_read_error(error: &ReadError) -> Errno {
     match error {
         ReadError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => Errno::ENOMEM,
-        ReadError::Io { source, .. } => source
-            .raw_os_error()
+        ReadError::Io { source, .. } => errno(source)
             .filter(|errno| TOLD_AS_IT_IS.contains(errno))
             .map_or(Errno::EIO, Errno::from_i32),
         ReadError::Changed { .. } => Errno::ESTALE,
@@ -68,11 +68,7 @@ pub fn guard<T>(
             Err(of_read_error(&error))
         }
         Err(payload) => {
-            let what = payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| payload.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
+            let what = panic_message(&*payload).unwrap_or_default();
             log::error!("{request} of inode {inode}: a defect of anncat, please report: {what}");
             Err(Errno::EIO)
         }
@@ -82,6 +78,7 @@ pub fn guard<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::said::with_words;
 
     #[test]
     fn errors_and_panics_become_errno() {
@@ -94,6 +91,9 @@ mod tests {
             refuse(ReadError::io("a", "X", source).into()).code()
         };
         assert_eq!(io(libc::EACCES), libc::EACCES);
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        let full = with_words("a temporary file", full);
+        assert_eq!(refuse(ReadError::io("/tmp", "X", full).into()).code(), libc::ENOSPC);
         for missing in [libc::ENOENT, libc::ENOTDIR, libc::EISDIR] {
             assert_eq!(io(missing), libc::EIO, "to readers of zarr, {missing} is a fill value");
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -205,12 +206,21 @@ pub fn mount(
     })?;
     let session = session.spawn().map_err(refused)?;
     if let Some(waiting) = waiting.map(Arc::new) {
-        for _ in 0..num_cores().min(MOST_STORING) {
+        for n in 0..num_cores().min(MOST_STORING) {
             let (waiting, notifier) = (Arc::clone(&waiting), session.notifier());
-            std::thread::Builder::new()
-                .name("surroundings".to_owned())
-                .spawn(move || waiting.store(|inode, at, bytes| store(&notifier, inode, at, bytes)))
-                .map_err(refused)?;
+            let started =
+                std::thread::Builder::new().name("surroundings".to_owned()).spawn(move || {
+                    waiting.store(|inode, at, bytes| store(&notifier, inode, at, bytes))
+                });
+            match started {
+                Ok(_) => {}
+                // One is enough to keep what was promised.
+                Err(error) if n > 0 => {
+                    log::warn!("only {n} threads fill the page cache: {error}");
+                    break;
+                }
+                Err(error) => return Err(refused(error)),
+            }
         }
     }
     let there = mounts::at(&mountpoint).map_err(refused)?;
@@ -284,15 +294,16 @@ impl Mounted {
     /// # Errors
     /// The connection to the kernel broke.
     pub fn wait(self) -> io::Result<()> {
-        let mut session = self.session;
-        let done = std::thread::spawn(|| Ok(()));
-        let served = std::mem::replace(&mut session.guard, done)
+        // When it has served, as a rule the mount is gone already. fuser would unmount its path once
+        // more when it is dropped (it takes a closed connection for an open one), and by then that may
+        // be another's.
+        let session = ManuallyDrop::new(self.session);
+        // SAFETY: the session is neither dropped nor used after this, so the guard has one owner.
+        let guard = unsafe { std::ptr::read(&raw const session.guard) };
+        let served = guard
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("a thread of the mount ended in a panic")));
         self.unmounter.has_ended.store(served.is_ok(), Ordering::Relaxed);
-        // As a rule the mount is gone already. fuser would unmount its path once more when it is
-        // dropped (it takes a closed connection for an open one), and by now that may be another's.
-        std::mem::forget(session);
         if served.is_err() {
             let _ = self.unmounter.unmount();
         }

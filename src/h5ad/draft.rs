@@ -10,7 +10,7 @@ use hdf5::types::TypeDescriptor;
 use hdf5::{Dataset, Extents, File, Group};
 
 use super::error::LayoutError;
-use super::heap::{Measured, PlacedText, REFERENCE_BYTES, SMALLEST_COLLECTION_BYTES};
+use super::heap::{Measured, PlacedText, SMALLEST_COLLECTION_BYTES};
 use super::measure::{Bounds, measure};
 use super::patch::Patch;
 use super::placed::{Filter, Layout, PlacedNumbers, Storage};
@@ -19,7 +19,7 @@ use super::record::write_records;
 use super::text::write_text;
 use super::types::{descriptor, extents, write_attrs};
 
-use crate::array::{SharedArray, SharedText};
+use crate::array::{SharedArray, SharedText, len_bytes};
 use crate::tree::{ArrayNode, Attr, Attrs, Data, ElementError, Group as TreeGroup, Node};
 
 /// Groups that readers of AnnData expect, even empty.
@@ -140,12 +140,11 @@ impl Draft {
     /// Bytes of all numbers before compression, and of long text.
     #[must_use]
     pub fn uncompressed_bytes(&self) -> u64 {
-        let chunked = self.chunked.iter().map(|chunked| {
-            let elements: u64 = chunked.source.shape().iter().product();
-            elements * chunked.source.dtype().size_bytes() as u64
-        });
-        let texts = self.texts.iter().map(|long| long.references_bytes() + long.text.heap_bytes());
-        self.numbers.iter().map(PlacedNumbers::len_bytes).chain(chunked).chain(texts).sum()
+        let numbers = self.numbers.iter().map(PlacedNumbers::len_bytes);
+        let chunked = self.chunked.iter().map(|chunked| len_bytes(&*chunked.source));
+        let texts =
+            self.texts.iter().map(|long| long.text.references_bytes() + long.text.heap_bytes());
+        numbers.chain(chunked).chain(texts).fold(0, u64::saturating_add)
     }
 
     /// Ends the library's part, and gives text its room; the file is still to be filled.
@@ -163,7 +162,7 @@ impl Draft {
         let mut end = patch.end().map_err(|what| refused("/", what))?;
         let mut placed = Vec::with_capacity(texts.len());
         for LongText { element, text, header } in texts {
-            let references_bytes = text.source.num_elements() * REFERENCE_BYTES;
+            let references_bytes = text.references_bytes();
             let references_at = aligned(end, references_bytes);
             let heap_at = aligned(references_at + references_bytes, text.heap_bytes());
             end = heap_at + text.heap_bytes();
@@ -174,12 +173,6 @@ impl Draft {
         }
         patch.set_end(end).map_err(|what| refused("/", what))?;
         Ok((Layout { len_bytes: end, numbers, texts: placed }, beside))
-    }
-}
-
-impl LongText {
-    fn references_bytes(&self) -> u64 {
-        self.text.source.num_elements() * REFERENCE_BYTES
     }
 }
 

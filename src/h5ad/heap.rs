@@ -13,7 +13,7 @@ use crate::base::ReadError;
 /// Strings that are read, measured and encoded together.
 pub(super) const PORTION_STRINGS: u64 = 1 << 13;
 /// Bytes of a reference: the length, the address of the collection, and which of its objects.
-pub(super) const REFERENCE_BYTES: u64 = 16;
+const REFERENCE_BYTES: u64 = 16;
 /// Readers load a collection whole for any of its strings: neither for one at a time, nor much more.
 const COLLECTION_BYTES: u64 = 64 << 10;
 /// The smallest collection that the library takes.
@@ -137,6 +137,10 @@ impl Measured {
         Self { source, portion_starts, is_exact }
     }
 
+    pub fn references_bytes(&self) -> u64 {
+        self.source.num_elements() * REFERENCE_BYTES
+    }
+
     pub fn heap_bytes(&self) -> u64 {
         self.portion_starts.last().copied().unwrap_or(0)
     }
@@ -156,8 +160,7 @@ impl PlacedText {
     /// Where the references lie in the file.
     #[must_use]
     pub fn references(&self) -> Range<u64> {
-        let len_bytes = self.text.source.num_elements() * REFERENCE_BYTES;
-        self.references_at..self.references_at + len_bytes
+        self.references_at..self.references_at + self.text.references_bytes()
     }
 
     /// Where the heap lies in the file; empty when all strings are.

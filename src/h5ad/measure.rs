@@ -61,7 +61,11 @@ pub(super) fn measure(
     std::thread::scope(|scope| {
         // One thread is quicker for a few portions than starting others.
         for _ in 1..bounds.threads.get().min(num_jobs / 2) {
-            scope.spawn(|| sequentially(worker));
+            let started = std::thread::Builder::new().spawn_scoped(scope, || sequentially(worker));
+            if let Err(error) = started {
+                log::debug!("there are fewer threads that measure text: {error}");
+                break;
+            }
         }
         sequentially(worker);
     });

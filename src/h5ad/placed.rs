@@ -1,7 +1,7 @@
 //! How numbers are stored, and what of a file is left to be filled.
 
 use super::heap::PlacedText;
-use crate::array::SharedArray;
+use crate::array::{SharedArray, len_bytes};
 use crate::base::Dims;
 
 /// How a numeric dataset is stored.
@@ -53,7 +53,7 @@ impl PlacedNumbers {
     /// Bytes of all numbers.
     #[must_use]
     pub fn len_bytes(&self) -> u64 {
-        self.source.shape().iter().product::<u64>() * self.source.dtype().size_bytes() as u64
+        len_bytes(&*self.source)
     }
 }
 

@@ -13,6 +13,7 @@ use super::patch::Patch;
 use super::*;
 use crate::array::{MemoryText, SharedText, TextBuf, TextSource};
 use crate::base::ReadError;
+use crate::base::testing::without_threads;
 use crate::tree::{ArrayNode, Attr, Attrs, Data, Group, Node};
 
 fn text(shape: &[u64], strings: &[String]) -> SharedText {
@@ -180,6 +181,17 @@ fn strings_that_change_are_noticed() {
     changed.text.source = text(&[20_000], &vec!["another".to_owned(); 20_000]);
     let error = changed.encode(0, u64::MAX, &mut Vec::new(), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("/uns/odd"), "{error}");
+}
+
+#[test]
+fn text_is_measured_where_no_thread_can_be_started() {
+    let name = "h5ad::tests::text_is_measured_where_no_thread_can_be_started";
+    without_threads(name, || {
+        let (threads, max_strings) = (NonZeroUsize::new(4).unwrap(), u64::MAX);
+        let bounds = Bounds { threads, max_strings, is_cancelled: &|| false };
+        let draft = Draft::in_memory(&tree(0), &bounds).unwrap();
+        assert_eq!(draft.finish().unwrap().0.texts.len(), 8);
+    });
 }
 
 #[test]

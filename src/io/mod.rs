@@ -3,7 +3,7 @@
 //!
 //! Knows files and bytes; no file format.
 //!
-//! Order of its modules: `sync`; `blocks`, `clock`, `files` and `identity`; `spill`; `source` (the traits);
+//! Order of its modules: `sync`; `blocks`, `clock`, `files` and `identity`; `spill`, `standing`; `source` (the traits);
 //! `context`; `local`. Tests have two more sources in `testing`: one that counts, and one that fails.
 
 mod blocks;
@@ -14,6 +14,7 @@ mod identity;
 mod local;
 mod source;
 mod spill;
+mod standing;
 mod sync;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -25,4 +26,5 @@ pub use identity::{Identity, mtime_ns};
 pub use source::{
     Directory, FOLLOW_HINT, Found, Listing, Outside, Source, read_metadata_vec_at, read_vec_at,
 };
-pub use spill::{SpillError, Spilled, Stream, temp_dir};
+pub use spill::{Spilled, Stream, check_whole_chunk, spill_failed, temp_dir};
+pub use standing::start_of;

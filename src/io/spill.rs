@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::blocks::Weighed;
 use crate::base::ReadError;
+use crate::base::said::with_words;
 
 /// Bytes that are decoded at once.
 const PIECE_BYTES: usize = 256 << 10;
@@ -30,21 +31,59 @@ pub struct Spilled {
 
 /// Why a chunk could not be decoded to disk.
 #[derive(Debug)]
-pub enum SpillError {
+enum SpillError {
     /// The stored bytes could not be read, or are damaged.
     Decode(String),
     /// There is no room for the decoded ones.
     Write(ReadError),
 }
 
+impl SpillError {
+    fn of_chunk(self, chunk: &str) -> ReadError {
+        match self {
+            Self::Decode(what) => ReadError::corrupt("", "", format!("{chunk}: {what}")),
+            Self::Write(error) => error,
+        }
+    }
+}
+
 impl Spilled {
+    /// A chunk that is decoded a piece at a time, by `reader` from what is stored. Errors call it
+    /// `chunk`, and name neither file nor element.
+    ///
+    /// # Errors
+    /// The stored bytes cannot be read or are damaged, or there is no room for the decoded ones.
+    pub fn of_stream<F: FnMut(u64, &mut [u8]) -> Result<(), ReadError>>(
+        dir: &Path,
+        chunk: &str,
+        len_bytes: u64,
+        mut stored: Stream<F>,
+        reader: impl for<'s> FnOnce(Box<dyn Read + 's>) -> std::io::Result<Box<dyn Read + 's>>,
+    ) -> Result<Self, ReadError> {
+        let spilled = match reader(Box::new(&mut stored)) {
+            Ok(mut decoded) => Self::fill(dir, len_bytes, &mut *decoded),
+            Err(error) => Err(SpillError::Decode(error.to_string())),
+        };
+        // Why the stream ended is more than the decoder can tell.
+        spilled.map_err(|error| stored.failure.take().unwrap_or_else(|| error.of_chunk(chunk)))
+    }
+
+    /// As [`Self::of_stream`], of a chunk that was decoded in memory ([`check_whole_chunk`]).
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn of_bytes(dir: &Path, chunk: &str, decoded: &[u8]) -> Result<Self, ReadError> {
+        let len_bytes = decoded.len() as u64;
+        Self::fill(dir, len_bytes, &mut &*decoded).map_err(|error| error.of_chunk(chunk))
+    }
+
     /// Decodes all of `decoded`, which must give exactly `len_bytes`, a piece at a time. Pieces of zeros
     /// take no room.
     ///
     /// # Errors
     /// It gives another number of bytes or fails, or the disk is full.
-    pub fn fill(dir: &Path, len_bytes: u64, decoded: &mut dyn Read) -> Result<Self, SpillError> {
-        let failed = |error| SpillError::Write(failed(dir, error));
+    fn fill(dir: &Path, len_bytes: u64, decoded: &mut dyn Read) -> Result<Self, SpillError> {
+        let failed = |error| SpillError::Write(spill_failed(dir, error));
         let file = tempfile::tempfile_in(dir).map_err(failed)?;
         file.set_len(len_bytes).map_err(failed)?;
         let mut piece = vec![0; PIECE_BYTES];
@@ -82,7 +121,7 @@ impl Spilled {
     /// # Errors
     /// What the system says.
     pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
-        self.file.read_exact_at(out, offset).map_err(|error| failed(&self.dir, error))
+        self.file.read_exact_at(out, offset).map_err(|error| spill_failed(&self.dir, error))
     }
 
     /// As [`Self::read_exact_at`], of bytes that lie shuffled: first the first byte of each element of
@@ -134,10 +173,26 @@ impl Weighed for Spilled {
     }
 }
 
+/// That a chunk of so many bytes may be decoded in memory as a whole, where `most_bytes` may be used.
+/// The error names neither file nor element.
+///
+/// # Errors
+/// It may not.
+pub fn check_whole_chunk(len_bytes: u64, most_bytes: u64) -> Result<(), ReadError> {
+    if len_bytes <= most_bytes {
+        return Ok(());
+    }
+    let what = format!(
+        "a chunk of {len_bytes} bytes has to be decoded in memory as a whole, where {most_bytes} may \
+         be used\n  hint: raise --memory, or write the input again with smaller chunks"
+    );
+    Err(ReadError::unsupported("", "", what))
+}
+
 /// A temporary file in `dir` that cannot be made, written or read.
-fn failed(dir: &Path, error: std::io::Error) -> ReadError {
-    let what = "temporary file (ANNCAT_TEMP_DIR or TMPDIR chooses another directory)";
-    ReadError::io(dir, what, error)
+pub fn spill_failed(dir: &Path, error: std::io::Error) -> ReadError {
+    let words = "temporary file (ANNCAT_TEMP_DIR or TMPDIR chooses another directory)";
+    ReadError::io(dir, "", with_words(words, error))
 }
 
 /// The stored bytes of a chunk, read a piece at a time.
@@ -183,6 +238,7 @@ impl<F: FnMut(u64, &mut [u8]) -> Result<(), ReadError>> Read for Stream<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Fault, Kind};
 
     #[test]
     fn any_range_of_a_shuffled_chunk_is_that_of_the_plain_one() {
@@ -205,6 +261,44 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn plain<'s>(stored: Box<dyn Read + 's>) -> std::io::Result<Box<dyn Read + 's>> {
+        Ok(stored)
+    }
+
+    #[test]
+    fn failures_name_the_chunk_and_leave_the_element_to_who_knows_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let of_stream = |dir: &Path, len: u64| {
+            let four = |_, out: &mut [u8]| {
+                out.copy_from_slice(&b"four"[..out.len()]);
+                Ok(())
+            };
+            let spilled = Spilled::of_stream(dir, "chunk 7", len, Stream::new(0, 4, four), plain);
+            spilled.map_err(|error| error.within("/X"))
+        };
+        assert_eq!(of_stream(dir.path(), 4).unwrap().len_bytes(), 4);
+        let damaged = of_stream(dir.path(), 5).unwrap_err().to_string();
+        assert_eq!(damaged, "/X: chunk 7: it holds 4 bytes, expected 5");
+        let nowhere = dir.path().join("none");
+        let unwritten = of_stream(&nowhere, 4).unwrap_err();
+        assert_eq!(unwritten.element(), Some("/X"));
+        assert!(unwritten.to_string().contains("/X: temporary file (ANNCAT_TEMP_DIR"));
+        assert_eq!(unwritten.file(), Some(nowhere.as_path()));
+        assert_eq!(Spilled::of_bytes(dir.path(), "chunk 7", b"four").unwrap().len_bytes(), 4);
+        check_whole_chunk(4, 4).unwrap();
+        let refused = check_whole_chunk(4, 3).map_err(|error| error.within("/X")).unwrap_err();
+        assert_eq!((refused.kind(), refused.element()), (Kind::Unsupported, Some("/X")));
+    }
+
+    #[test]
+    fn why_a_stream_ended_is_told_rather_than_what_the_decoder_made_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let changed = |_, _: &mut [u8]| Err(ReadError::Changed { file: "a.h5ad".into() });
+        let spilled =
+            Spilled::of_stream(dir.path(), "chunk 7", 4, Stream::new(0, 4, changed), plain);
+        assert!(matches!(spilled, Err(ReadError::Changed { .. })));
     }
 
     #[test]

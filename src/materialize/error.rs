@@ -89,8 +89,18 @@ pub enum MaterializeError {
     Write {
         /// The output.
         path: PathBuf,
-        /// The element being written, or what was being done.
+        /// The element being written.
         element: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The operating system refused to make room for the output, or to give it its name.
+    #[error("{path}: {doing}: {source}", path = path.display())]
+    Staging {
+        /// The output.
+        path: PathBuf,
+        /// What could not be done.
+        doing: String,
         /// What the system said.
         source: std::io::Error,
     },
@@ -131,6 +141,7 @@ impl Fault for MaterializeError {
             Self::NoSpace { .. } | Self::DiskFull { .. } => Kind::NoSpace,
             Self::Element(error) => error.kind(),
             Self::Face(error) => error.kind(),
+            Self::Staging { source, .. } => Kind::of_writing(source),
             Self::Write { .. } | Self::Hdf5 { .. } => Kind::OutputUnwritable,
             Self::Cancelled => Kind::Interrupted,
         }
@@ -145,6 +156,7 @@ impl Fault for MaterializeError {
             | Self::NoSpace { path, .. }
             | Self::DiskFull { path, .. }
             | Self::Write { path, .. }
+            | Self::Staging { path, .. }
             | Self::Hdf5 { path, .. } => Some(path),
             Self::Element(error) => error.file(),
             Self::Face(_) | Self::Cancelled => None,
@@ -153,7 +165,9 @@ impl Fault for MaterializeError {
 
     fn element(&self) -> Option<&str> {
         match self {
-            Self::DiskFull { element, .. } | Self::Hdf5 { element, .. } => Some(element),
+            Self::DiskFull { element, .. }
+            | Self::Write { element, .. }
+            | Self::Hdf5 { element, .. } => Some(element),
             Self::Element(error) => error.element(),
             Self::Face(error) => error.element(),
             _ => None,
@@ -172,5 +186,22 @@ mod tests {
     #[test]
     fn an_interruption_has_a_kind() {
         assert_eq!(MaterializeError::Cancelled.kind(), Kind::Interrupted);
+    }
+
+    #[test]
+    fn what_is_no_element_is_not_told_as_one() {
+        let staging = |errno| MaterializeError::Staging {
+            path: "out.h5ad".into(),
+            doing: "cannot sync .out.h5ad.tmp".to_owned(),
+            source: std::io::Error::from_raw_os_error(errno),
+        };
+        let full = staging(libc::ENOSPC);
+        assert_eq!((full.kind(), full.element()), (Kind::NoSpace, None));
+        let said = full.to_string();
+        assert!(said.starts_with("out.h5ad: cannot sync .out.h5ad.tmp: No space left"), "{said}");
+        assert_eq!(staging(libc::EIO).kind(), Kind::OutputUnwritable);
+        let source = std::io::Error::from_raw_os_error(libc::EIO);
+        let write = MaterializeError::write(Path::new("out.h5ad"), "/X", 0, source);
+        assert_eq!((write.kind(), write.element()), (Kind::OutputUnwritable, Some("/X")));
     }
 }

@@ -40,7 +40,10 @@ pub fn run<Job, State>(
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.get() {
-            scope.spawn(worker);
+            if let Err(error) = std::thread::Builder::new().spawn_scoped(scope, worker) {
+                log::debug!("there are fewer workers: {error}");
+                break;
+            }
         }
         worker();
     });
@@ -74,6 +77,8 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
 
+    use crate::base::testing::without_threads;
+
     const THREADS: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
     #[test]
@@ -91,6 +96,12 @@ mod tests {
         )
         .unwrap();
         assert_eq!(sum.into_inner(), 500_500);
+    }
+
+    #[test]
+    fn every_job_runs_where_no_thread_can_be_started() {
+        let name = "materialize::schedule::tests::every_job_runs_where_no_thread_can_be_started";
+        without_threads(name, every_job_runs_once);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The output's place: what may be overwritten, the staging file beside it, and the rename.
 //!
 //! What holds: until [`Staged::commit`] the target is untouched, and a `Staged` that is dropped
-//! takes its staging file with it. Only a killed process leaves one (`.NAME.anncat-XXXX.tmp`).
+//! takes its staging file with it. Only a killed process leaves one
+//! (`.NAME.anncat-MACHINE-PROCESS-NANOS.tmp`).
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::leftovers::staging_name;
 use super::{Durability, Existing, MaterializeError, OutputRules};
+use crate::base::zarr_documents;
 
 /// What the output is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +34,15 @@ pub fn check_target(
 ) -> Result<(), MaterializeError> {
     let place = resolve(target, kind, rules)?;
     let dir = place.parent().unwrap_or(&place);
-    may_write_in(dir).map_err(|source| {
-        MaterializeError::write(target, "cannot write to the output's directory", 0, source)
-    })
+    may_write_in(dir).map_err(staging(target, "cannot write to the output's directory"))
+}
+
+/// What the system refused beside writing the output.
+fn staging(
+    target: &Path,
+    doing: impl Into<String>,
+) -> impl FnOnce(std::io::Error) -> MaterializeError {
+    move |source| MaterializeError::Staging { path: target.to_owned(), doing: doing.into(), source }
 }
 
 /// Whether files can be made in a directory, as the system sees it.
@@ -71,7 +79,7 @@ fn resolve(
             path: target.to_owned(),
             directory: directory.to_owned(),
         },
-        _ => MaterializeError::write(target, "cannot find the output's directory", 0, source),
+        _ => staging(target, "cannot find the output's directory")(source),
     })?;
     refuse_inputs(target, &place, &rules.inputs)?;
     if let Ok(meta) = fs::symlink_metadata(&place) {
@@ -94,14 +102,16 @@ fn resolve(
 }
 
 fn is_store_or_empty(dir: &Path) -> bool {
-    ["zarr.json", ".zgroup", ".zarray"].iter().any(|name| is_of_zarr(&dir.join(name)))
+    zarr_documents::OF_A_STORE.iter().any(|name| is_of_zarr(&dir.join(name)))
         || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Whether a file says that it is metadata of zarr.
 fn is_of_zarr(path: &Path) -> bool {
     let metadata = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    metadata.is_some_and(|value: serde_json::Value| value.get("zarr_format").is_some())
+    metadata.is_some_and(|value: serde_json::Value| {
+        ["zarr_format", "zarr_consolidated_format"].iter().any(|key| value.get(key).is_some())
+    })
 }
 
 /// Refuses a place that is an input (by name, link or hard link), holds one, or lies in one. A bind
@@ -192,10 +202,9 @@ impl Staged {
         })?;
         match self.place.parent() {
             Some(parent) if synced => {
-                fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| {
-                    let doing = "written, but the directory that holds it cannot be synced";
-                    MaterializeError::write(&self.target, doing, 0, source)
-                })
+                let doing = "written, but the directory that holds it cannot be synced";
+                let synced = fs::File::open(parent).and_then(|parent| parent.sync_all());
+                synced.map_err(staging(&self.target, doing))
             }
             _ => Ok(()),
         }
@@ -230,8 +239,7 @@ impl Staged {
     }
 
     fn failed(&self, doing: &str, source: std::io::Error) -> MaterializeError {
-        let doing = format!("cannot {doing} {}", self.path.display());
-        MaterializeError::write(&self.target, &doing, 0, source)
+        staging(&self.target, format!("cannot {doing} {}", self.path.display()))(source)
     }
 }
 
@@ -425,6 +433,11 @@ mod tests {
         assert_eq!(fs::read_to_string(target.join("zarr.json")).unwrap(), "new");
         assert!(!target.join("thesis.tex").exists());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        // Inputs are read from such a store, too.
+        fs::remove_file(target.join("zarr.json")).unwrap();
+        let consolidated = r#"{"zarr_consolidated_format": 1, "metadata": {}}"#;
+        fs::write(target.join(".zmetadata"), consolidated).unwrap();
+        Staged::new(&target, TargetKind::Directory, &replace).unwrap();
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::pieces::write_at;
 use super::schedule::run;
 use super::target::Staged;
 use super::{Cancel, Limits, MaterializeError, OutputRules, TargetKind};
-use crate::base::Progress;
+use crate::base::{Progress, zarr_documents};
 use crate::face::FaceError;
 use crate::face::zarr::{Geometry, ZarrFace, ZarrFormat, ZarrOptions, encode_index};
 use crate::face::{EntryId, EntryKind, Face};
@@ -214,8 +214,7 @@ impl Store<'_> {
         let failed = |error| self.write_failed(&file.element, error);
         let out = File::create(&file.path).map_err(failed)?;
         let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let is_meta =
-            matches!(name, "zarr.json" | ".zarray" | ".zgroup" | ".zattrs" | ".zmetadata");
+        let is_meta = zarr_documents::ALL.contains(&name);
         if self.compression == Compression::None {
             let mut at = 0;
             while at < len {

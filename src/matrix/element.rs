@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use super::fill::{read_together, read_values};
 use super::{Element, MatrixError, SparseMatrix, Values};
 use crate::anndata::SparseFormat;
-use crate::array::SharedArray;
+use crate::array::{SharedArray, len_bytes};
 use crate::tree::{ArrayNode, Attr, Data, Group, Node};
 
 /// An array of numbers in memory, row-major.
@@ -59,8 +59,22 @@ pub enum Matrix {
 }
 
 impl Matrix {
+    /// Bytes of memory that the numbers of an element take.
+    ///
+    /// # Errors
+    /// There is no such element, or it holds no numbers.
+    pub fn len_bytes(root: &Group, element: &str) -> Result<u64, MatrixError> {
+        Ok(match LazyMatrix::of(root, element)? {
+            LazyMatrix::Dense(array) => len_bytes(&*array),
+            LazyMatrix::Sparse { data, indices, indptr, .. } => {
+                let parts = [data, indices, indptr];
+                parts.iter().map(|array| len_bytes(&**array)).fold(0, u64::saturating_add)
+            }
+        })
+    }
+
     /// Reads an element (`X`, `layers/counts`, `obsm/X_pca`) by the cores of the rayon pool that
-    /// this is called in.
+    /// this is called in, or within [`crate::base::parallel::sequentially`] by this thread.
     ///
     /// # Errors
     /// There is no such element, it holds no numbers, a source failed, or `cancel` was set.

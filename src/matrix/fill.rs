@@ -7,13 +7,14 @@ use rayon::prelude::*;
 use super::{MatrixError, Values};
 use crate::array::{ArraySource, Blocks};
 use crate::base::Region;
-use crate::base::parallel::sequentially;
+use crate::base::parallel::{is_sequential, sequentially};
 
 /// Bytes that one task reads at once: large enough to hide the cost of a call, small enough that all
 /// cores have work to the end.
 const BLOCK_BYTES: u64 = 4 << 20;
 
-/// Reads all of an array, by the cores of the rayon pool that this is called in.
+/// Reads all of an array, by the cores of the rayon pool that this is called in, or within
+/// [`sequentially`] by this thread.
 ///
 /// # Errors
 /// A source that failed, too little memory, or `cancel` was set.
@@ -68,7 +69,14 @@ pub(super) fn read_together<const N: usize>(
             Ok(())
         })
     };
-    // One at a time, in order: neighbours share what is decoded at their border.
-    jobs.into_par_iter().with_max_len(1).try_for_each(read)?;
-    values.try_into().map_err(|_| MatrixError::Cancelled)
+    if is_sequential() {
+        jobs.into_iter().try_for_each(read)?;
+    } else {
+        // One at a time, in order: neighbours share what is decoded at their border.
+        jobs.into_par_iter().with_max_len(1).try_for_each(read)?;
+    }
+    values.try_into().map_err(|values: Vec<Values>| MatrixError::Unfit {
+        element: element.to_owned(),
+        what: format!("{} arrays were read, not {N}", values.len()),
+    })
 }

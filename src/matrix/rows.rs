@@ -1,15 +1,17 @@
 //! Some rows of a matrix, in any order: what loaders of training data ask for.
 
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
 use super::element::LazyMatrix;
+use super::fill::read_values;
 use super::{DenseMatrix, Matrix, MatrixError, SparseMatrix, Values};
 use crate::anndata::SparseFormat;
-use crate::array::{SharedArray, read_all};
-use crate::base::parallel::sequentially;
+use crate::array::SharedArray;
+use crate::base::parallel::{is_sequential, sequentially};
 use crate::base::{DType, Region};
 
 /// Runs that one task reads at most, where nothing is known of what is decoded together.
@@ -181,9 +183,7 @@ impl RowReader {
         let LazyMatrix::Sparse { indptr, data, .. } = &self.matrix else {
             return Ok(Arc::from([0]));
         };
-        let failed = MatrixError::read(&self.element);
-        let mut values = Values::zeroed(indptr.dtype(), indptr.shape()[0]).map_err(&failed)?;
-        values.bytes_mut().copy_from_slice(&read_all(&**indptr).map_err(&failed)?);
+        let values = read_values(&**indptr, &self.element, &AtomicBool::new(false))?;
         let offsets = values.positions().filter(|offsets| {
             offsets.is_sorted() && offsets.last().is_some_and(|&end| end <= data.shape()[0])
         });
@@ -235,6 +235,7 @@ fn in_tasks<'out>(
         0 => Ok(()),
         // A run that is alone may spread over all cores by itself.
         1 if tasks[0].len() == 1 => tasks.remove(0).into_iter().try_for_each(&work),
+        _ if is_sequential() => tasks.into_iter().try_for_each(read),
         _ => tasks.into_par_iter().with_max_len(1).try_for_each(read),
     }
 }

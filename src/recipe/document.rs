@@ -12,7 +12,7 @@ use super::identity::{ContentIdentity, Expected};
 use super::place::Place;
 use super::what::{Input, Recipe};
 use crate::anndata::{PatternError, Rule, Selection, SparseFormat};
-use crate::concat::{self, ConcatOptions, FillValue, FormatChoice, MissingText};
+use crate::concat::{self, ConcatOptions, FillValue, FormatChoice, LabelValues, MissingText};
 use crate::face::zarr::{Geometry, ZarrFormat, ZarrOptions};
 
 /// The version of plans that this program writes and reads.
@@ -62,6 +62,7 @@ struct Options {
     merge: Option<Merge>,
     uns_merge: Option<Merge>,
     label: Option<String>,
+    label_integers: bool,
     index_unique: Option<String>,
     fill_value: Option<Fill>,
     pairwise: bool,
@@ -250,6 +251,7 @@ impl Options {
             merge,
             uns_merge,
             label,
+            label_values,
             index_unique,
             fill_value,
             pairwise,
@@ -268,6 +270,7 @@ impl Options {
             merge: merge.map(Merge::from),
             uns_merge: uns_merge.map(Merge::from),
             label: label.clone(),
+            label_integers: *label_values == LabelValues::Integers,
             index_unique: index_unique.clone(),
             fill_value: fill_value.map(Fill::from),
             pairwise: *pairwise == concat::Pairwise::Keep,
@@ -299,6 +302,10 @@ impl From<Options> for ConcatOptions {
             merge: options.merge.map(concat::Merge::from),
             uns_merge: options.uns_merge.map(concat::Merge::from),
             label: options.label,
+            label_values: match options.label_integers {
+                true => LabelValues::Integers,
+                false => LabelValues::Text,
+            },
             index_unique: options.index_unique,
             fill_value: options.fill_value.map(FillValue::from),
             pairwise: match options.pairwise {

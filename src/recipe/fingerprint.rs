@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::base::zarr_documents;
+
 /// What is read at both ends of a file, where formats keep what says how to read the rest.
 const END_BYTES: u64 = 64 << 10;
 /// What is read at each place between.
 const SAMPLE_BYTES: u64 = 4 << 10;
 /// Places between the ends of a file, and files of a store that hold data.
 const SAMPLES: u64 = 64;
-/// Files of a zarr store that say what it holds.
-const METADATA: [&str; 5] = ["zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata"];
 
 /// The fingerprint of the file or directory at `path`.
 pub(super) fn of(path: &Path) -> io::Result<String> {
@@ -62,7 +62,7 @@ fn places(len: u64, samples: u64) -> Vec<(u64, u64)> {
 /// All names and lengths, all metadata, and the ends of some chunks.
 fn add_store(digest: &mut Xxh3, store: &Path) -> io::Result<()> {
     let mut files = Vec::new();
-    list(store, &mut Vec::new(), &mut files)?;
+    list(&store.canonicalize()?, store, &mut Vec::new(), &mut files)?;
     files.sort();
     for path in &files {
         let name = path.strip_prefix(store).unwrap_or(path);
@@ -71,7 +71,7 @@ fn add_store(digest: &mut Xxh3, store: &Path) -> io::Result<()> {
         digest.update(&std::fs::metadata(path)?.len().to_le_bytes());
     }
     let is_metadata = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| METADATA.iter().any(|known| *known == name))
+        path.file_name().is_some_and(|name| zarr_documents::ALL.iter().any(|known| *known == name))
     };
     let (metadata, chunks): (Vec<_>, Vec<_>) = files.into_iter().partition(is_metadata);
     let step = chunks.len().div_ceil(SAMPLES as usize).max(1);
@@ -81,17 +81,29 @@ fn add_store(digest: &mut Xxh3, store: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// All files below a directory. A link that leads back up is not followed.
-fn list(dir: &Path, trail: &mut Vec<PathBuf>, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// All files below a directory of a store. No link is followed that leads back up, or out of the
+/// store: what is read there, if it may be, has a fingerprint of its own.
+fn list(
+    store: &Path,
+    dir: &Path,
+    trail: &mut Vec<PathBuf>,
+    files: &mut Vec<PathBuf>,
+) -> io::Result<()> {
     let here = dir.canonicalize()?;
     if trail.contains(&here) {
         return Ok(());
     }
     trail.push(here);
     for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_symlink()
+            && path.canonicalize().is_ok_and(|leads_to| !leads_to.starts_with(store))
+        {
+            continue;
+        }
         match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => list(&path, trail, files)?,
+            Ok(metadata) if metadata.is_dir() => list(store, &path, trail, files)?,
             Ok(metadata) if metadata.is_file() => files.push(path),
             // A link that leads nowhere holds nothing.
             _ => {}
@@ -145,5 +157,22 @@ mod tests {
         write("t/X/c/0", b"123");
         write("t/X/c/1", b"");
         assert_ne!(of("s"), of("t"));
+    }
+
+    #[test]
+    fn what_lies_outside_of_a_store_is_not_looked_at() {
+        use std::os::unix::fs::symlink;
+
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("s");
+        std::fs::create_dir_all(store.join("X")).unwrap();
+        std::fs::write(store.join("X/0"), b"123").unwrap();
+        let before = of(&store).unwrap();
+        std::fs::write(dir.path().join("other"), b"other").unwrap();
+        symlink(dir.path(), store.join("up")).unwrap();
+        symlink(dir.path().join("other"), store.join("other")).unwrap();
+        assert_eq!(of(&store).unwrap(), before);
+        symlink(store.join("X/0"), store.join("within")).unwrap();
+        assert_ne!(of(&store).unwrap(), before);
     }
 }

@@ -1,11 +1,8 @@
 //! What is to be told of a recipe beside what its plan tells: patterns and parts of files that lead
 //! to nothing, a fill value that fills nothing, and files that grow.
 
-use std::path::PathBuf;
-
 use crate::anndata::{AnnData, Elem, Mapping, Selection};
 use crate::concat::{Axis, ConcatOptions, Input, Join, Notice, Plan};
-use crate::io;
 
 /// Patterns that matched in no input; `matched` says of each input what did.
 pub(super) fn unused_patterns(selection: &Selection, matched: &[Vec<bool>]) -> Vec<Notice> {
@@ -28,15 +25,6 @@ pub(super) fn unknown_parts(inputs: &[(String, Vec<String>)]) -> Option<Notice> 
     let files = inputs.iter().filter(|(_, parts)| !parts.is_empty());
     let files = files.map(|(file, _)| file.clone()).collect();
     (!elements.is_empty()).then_some(Notice::PartsUnknown { elements, files })
-}
-
-/// All files that something is read of: the inputs, and those that they lead to.
-pub(super) fn files_of(identities: &[io::Identity], notices: &[Notice]) -> Vec<PathBuf> {
-    let others = notices.iter().filter_map(|notice| match notice {
-        Notice::OtherFile { other, .. } => Some(PathBuf::from(other)),
-        _ => None,
-    });
-    identities.iter().map(|identity| identity.path.clone()).chain(others).collect()
 }
 
 /// A file that takes several times the space of its inputs, because it is not compressed.

@@ -17,7 +17,7 @@ use crate::concat::{self, CensusEnv, NameCheck, Notice, Plan, Report};
 use crate::input;
 use crate::io;
 use crate::matrix::{Matrix, MatrixError, RowReader};
-use crate::tree::{ArrayNode, Data, Group, Node};
+use crate::tree::Group;
 
 /// A recipe whose inputs are open, and all that their headers decide. Holds no bulk data.
 #[derive(Debug, Clone)]
@@ -25,6 +25,7 @@ pub struct Planned {
     recipe: Recipe,
     inputs: Vec<concat::Input>,
     identities: Vec<io::Identity>,
+    others: Vec<PathBuf>,
     plan: Plan,
     limits: Limits,
 }
@@ -34,6 +35,8 @@ struct Opened {
     input: concat::Input,
     /// What the file or store is.
     identity: io::Identity,
+    /// Files that it leads to, of which something is read.
+    others: Vec<PathBuf>,
     /// Which patterns of the selection matched.
     matched: Vec<bool>,
     /// What of it is no part of an AnnData.
@@ -51,6 +54,8 @@ pub struct Merged {
     pub report: Report,
     /// What each input was when it was opened, in order.
     pub identities: Vec<io::Identity>,
+    /// Files that inputs lead to, of which something is read.
+    pub others: Vec<PathBuf>,
     /// When the newest input was last changed.
     pub modified: Option<SystemTime>,
 }
@@ -81,11 +86,12 @@ impl Planned {
             .map(|input| open_input(input, &recipe.selection, context))
             .collect();
         let (mut inputs, mut identities) = (Vec::new(), Vec::new());
-        let (mut matched, mut unknown) = (Vec::new(), Vec::new());
+        let (mut others, mut matched, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         for opened in all_or_failure(opened)? {
             unknown.push((opened.input.path.display().to_string(), opened.unknown_parts));
             inputs.push(opened.input);
             identities.push(opened.identity);
+            others.extend(opened.others);
             matched.push(opened.matched);
         }
         let mut plan = concat::plan(&inputs, &recipe.options)?;
@@ -94,7 +100,7 @@ impl Planned {
         plan.notices.extend(notices::unknown_parts(&unknown));
         let unused_fill = notices::unused_fill(&recipe.options, &inputs, &plan);
         plan.notices.extend(unused_fill);
-        Ok(Self { recipe: recipe.clone(), inputs, identities, plan, limits })
+        Ok(Self { recipe: recipe.clone(), inputs, identities, others, plan, limits })
     }
 
     /// Observations and variables of the result.
@@ -142,7 +148,7 @@ impl Planned {
     /// All files that something is read of: no output may take the place of one.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        notices::files_of(&self.identities, self.notices())
+        files_of(&self.identities, &self.others)
     }
 
     /// When the newest input was last changed.
@@ -183,6 +189,7 @@ impl Planned {
             notices,
             report: self.report(),
             identities: self.identities.clone(),
+            others: self.others.clone(),
             modified: self.modified(),
         })
     }
@@ -192,24 +199,13 @@ impl Merged {
     /// Bytes of all numbers of the result, as they are when nothing is compressed.
     #[must_use]
     pub fn plain_bytes(&self) -> u64 {
-        fn bytes_of(group: &Group) -> u64 {
-            let bytes = |node: &Node| match node {
-                Node::Group(group) => bytes_of(group),
-                Node::Array(ArrayNode { data: Data::Fixed(array), .. }) => {
-                    let len = array.shape().iter().product::<u64>();
-                    len.saturating_mul(array.dtype().size_bytes() as u64)
-                }
-                Node::Array(_) => 0,
-            };
-            group.children.values().map(bytes).fold(0, u64::saturating_add)
-        }
-        bytes_of(&self.root)
+        self.root.numbers_bytes()
     }
 
     /// All files that something is read of: no output may take the place of one.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        notices::files_of(&self.identities, &self.notices)
+        files_of(&self.identities, &self.others)
     }
 
     /// What is to be told of a file of it that is not compressed, if it is much larger than the
@@ -258,6 +254,11 @@ impl Merged {
     }
 }
 
+/// All files that something is read of.
+fn files_of(inputs: &[io::Identity], others: &[PathBuf]) -> Vec<PathBuf> {
+    inputs.iter().map(|identity| &identity.path).chain(others).cloned().collect()
+}
+
 fn open_input(
     input: &Input,
     selection: &Selection,
@@ -280,9 +281,14 @@ fn open_input(
     }
     let adata = anndata::decode(&source.root, &shown)?;
     let notices = source.notes.iter().map(|note| notice(&shown, note)).collect();
+    let others = source.notes.into_iter().filter_map(|note| match note {
+        input::Note::OtherFile(other) => Some(other),
+        input::Note::OpenForWriting(_) => None,
+    });
     Ok(Opened {
         input: concat::Input { key: input.key.clone(), path: shown, identity, notices, adata },
         identity: source.identity,
+        others: others.collect(),
         matched,
         unknown_parts,
     })

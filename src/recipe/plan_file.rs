@@ -4,8 +4,8 @@
 //! together; others by their absolute path, which a [`Relocation`] replaces. What this version does
 //! not know in a plan is an error: a plan is carried out whole or not at all.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, VERSION};
@@ -13,13 +13,19 @@ use super::error::RecipeError;
 use super::relocate::Relocation;
 use super::what::Recipe;
 
+/// Of a file named by mistake no more is read: hundreds of thousands of inputs take less.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// Reads a plan. Each relocation moves the inputs that lie in its old directory; of several, the
 /// first that fits.
 ///
 /// # Errors
 /// The file cannot be read or is no plan of this version, or a relocation moves nothing.
 pub fn read(path: &Path, relocations: &[Relocation]) -> Result<Recipe, RecipeError> {
-    let text = fs::read(path).map_err(RecipeError::plan_file(path, "cannot read the plan"))?;
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
+        .map_err(RecipeError::plan_file(path, "cannot read the plan"))?;
     let document = parse(&text, path)?;
     let recipe = document.into_recipe(&directory_of(path)?);
     let mut recipe = recipe.map_err(|error| RecipeError::no_plan(path, error.to_string()))?;
@@ -62,17 +68,17 @@ fn parse(text: &[u8], path: &Path) -> Result<Document, RecipeError> {
 /// Something else stands there, or the file cannot be written; an input's path is not UTF-8.
 pub fn write(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
     let failed = RecipeError::plan_file(path, "cannot write the plan");
-    match fs::read(path) {
-        Ok(text) if serde_json::from_slice::<Versioned>(&text).is_ok() => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Ok(_) => return Err(RecipeError::PlanExists { path: path.to_owned() }),
+    match is_plan(path) {
+        Ok(true) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(false) => return Err(RecipeError::PlanExists { path: path.to_owned() }),
         Err(error) => return Err(failed(error)),
     }
     let directory = directory_of(path)?;
     let mut text = serde_json::to_string_pretty(&Document::of(recipe, &directory)?)
         .map_err(|error| RecipeError::no_plan(path, error.to_string()))?;
     text.push('\n');
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(".anncat-plan-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
@@ -113,6 +119,16 @@ const IN_MEMORY: &str = "(a plan in memory)";
 struct Versioned {
     #[serde(rename = "anncat-plan")]
     version: u32,
+}
+
+/// Whether a file is a plan, of whatever version. Of another file little is read, and a pipe or
+/// device is not opened.
+fn is_plan(path: &Path) -> io::Result<bool> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let text = BufReader::new(File::open(path)?.take(MOST_BYTES));
+    Ok(serde_json::from_reader::<_, Versioned>(text).is_ok())
 }
 
 /// The absolute path of the directory that a plan lies in.

@@ -72,6 +72,7 @@ fn what_is_written_is_what_is_read() {
             merge: Some(concat::Merge::Only),
             uns_merge: Some(concat::Merge::Unique),
             label: Some("donor".to_owned()),
+            label_values: concat::LabelValues::Integers,
             index_unique: Some("-".to_owned()),
             fill_value: Some(FillValue::Float(f64::NEG_INFINITY)),
             pairwise: concat::Pairwise::Keep,

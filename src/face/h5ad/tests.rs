@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::array::{ArraySource, MemoryText, SharedArray, TextBuf, TextSource};
+use crate::array::{ArraySource, Filled, MemoryText, SharedArray, TextBuf, TextSource};
 use crate::base::{DType, Region, Silent};
 use crate::face::contract::{self, len, node, numbers, read_file, strings, tree};
 use crate::materialize::h5ad::{H5adOptions, write};
@@ -174,4 +174,13 @@ fn what_hdf5_cannot_hold_is_an_error_that_names_it() {
         let error = H5adFace::new(root).entry(FILE).unwrap_err().to_string();
         assert!(error.starts_with(&format!("/{name}: the .h5ad file cannot be made")), "{error}");
     }
+}
+
+#[test]
+fn more_bytes_than_can_be_counted_are_an_error() {
+    let mut root = tree();
+    let wide = Filled::shared(DType::F64, &[2, 1 << 60], &[0; 8]);
+    root.insert("layers/wide", node(wide)).unwrap();
+    let error = H5adFace::new(root).entry(FILE).unwrap_err().to_string();
+    assert!(error.starts_with("/layers/wide: the .h5ad file cannot be made"), "{error}");
 }

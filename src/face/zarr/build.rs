@@ -252,9 +252,7 @@ impl Builder {
         match self.options.format {
             ZarrFormat::V2 => self.v2_files(path, ".zarray", meta::v2_array(array), array.attrs),
             ZarrFormat::V3 => {
-                let document = meta::v3_array(array).ok_or_else(|| {
-                    unpresentable(path, "zarr v3 has no type for these records".to_owned())
-                })?;
+                let document = meta::v3_array(array);
                 let file = json_file(path, "zarr.json", &document)?;
                 self.consolidated.insert(path.to_owned(), document);
                 Ok(vec![file])

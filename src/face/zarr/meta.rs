@@ -40,15 +40,15 @@ pub fn v3_consolidated(nodes: Map<String, Value>) -> Value {
     json!({ "kind": "inline", "must_understand": false, "metadata": nodes })
 }
 
-/// An array's `zarr.json`; nothing when v3 has no name for its type.
-pub fn v3_array(meta: &ArrayMeta<'_>) -> Option<Value> {
+/// An array's `zarr.json`.
+pub fn v3_array(meta: &ArrayMeta<'_>) -> Value {
     let (data_type, fill_value, codec) = match meta.elements {
         Elements::Fixed(dtype) => (json!(dtype.name()), zero(dtype), bytes_codec(dtype)),
         Elements::Text => {
             (json!("string"), json!(""), json!({ "name": "vlen-utf8", "configuration": {} }))
         }
         Elements::Record(records) => {
-            (record::v3_data_type(records)?, zero_record(records), json!({ "name": "bytes" }))
+            (record::v3_data_type(records), zero_record(records), json!({ "name": "bytes" }))
         }
     };
     let codecs = match &meta.cut.inner {
@@ -66,7 +66,7 @@ pub fn v3_array(meta: &ArrayMeta<'_>) -> Option<Value> {
             },
         }]),
     };
-    Some(json!({
+    json!({
         "shape": meta.shape,
         "data_type": data_type,
         "chunk_grid": {
@@ -80,7 +80,7 @@ pub fn v3_array(meta: &ArrayMeta<'_>) -> Option<Value> {
         "zarr_format": 3,
         "node_type": "array",
         "storage_transformers": [],
-    }))
+    })
 }
 
 /// A group's `.zgroup`.

@@ -1,5 +1,6 @@
 //! Chunk keys and file names.
 
+use crate::base::zarr_documents;
 use crate::face::FaceError;
 
 use super::options::ZarrFormat;
@@ -10,8 +11,8 @@ const MAX_NAME_BYTES: usize = 255;
 /// Checks that a node's name can be that of a directory beside the format's own files.
 pub fn check(path: &str, name: &str, format: ZarrFormat) -> Result<(), FaceError> {
     let reserved: &[&str] = match format {
-        ZarrFormat::V2 => &[".zgroup", ".zarray", ".zattrs", ".zmetadata"],
-        ZarrFormat::V3 => &["zarr.json"],
+        ZarrFormat::V2 => &zarr_documents::V2,
+        ZarrFormat::V3 => &zarr_documents::V3,
     };
     let why = if name.is_empty() {
         "it is empty"

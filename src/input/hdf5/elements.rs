@@ -2,7 +2,12 @@
 //! text. Knows neither files nor the library.
 
 use crate::array::TextBuf;
-use crate::base::{Dims, Region};
+use crate::base::{Dims, ReadError, Region};
+
+/// Reads with holes between their pieces fetch the holes too while a piece and a hole are below this.
+const SMALL_STRIDE_BYTES: u64 = 64 << 10;
+/// Most bytes that such a read fetches at once.
+const SPAN_BYTES: u64 = 1 << 20;
 
 /// The contiguous runs of bytes that a region of a row-major array consists of, all equally long.
 pub struct Runs<'a> {
@@ -47,6 +52,50 @@ impl<'a> Runs<'a> {
             stride *= self.shape[axis];
         }
         at * self.element_bytes
+    }
+
+    /// Reads the region in pieces of so many bytes, of which a run is one or more, by what reads at an
+    /// offset from the array's first byte. `place` tells where in `out` the piece goes that is so many
+    /// bytes into the region.
+    pub fn read(
+        &self,
+        piece_bytes: u64,
+        out: &mut [u8],
+        place: impl Fn(u64) -> u64,
+        read: impl Fn(u64, &mut [u8]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let count = self.run_bytes / piece_bytes * self.count;
+        let start = |piece: u64| self.at(piece * piece_bytes);
+        let target = |piece: u64| {
+            let at = place(piece * piece_bytes);
+            at as usize..(at + piece_bytes) as usize
+        };
+        if count == 1 || piece_bytes >= SMALL_STRIDE_BYTES {
+            return (0..count).try_for_each(|piece| read(start(piece), &mut out[target(piece)]));
+        }
+        let mut span = Vec::new();
+        let mut piece = 0;
+        while piece < count {
+            let first = start(piece);
+            let mut next = piece + 1;
+            let mut end = first + piece_bytes;
+            while next < count {
+                let start = start(next);
+                if start - end > SMALL_STRIDE_BYTES || start + piece_bytes - first > SPAN_BYTES {
+                    break;
+                }
+                end = start + piece_bytes;
+                next += 1;
+            }
+            span.resize((end - first) as usize, 0);
+            read(first, &mut span)?;
+            for piece in piece..next {
+                let from = (start(piece) - first) as usize;
+                out[target(piece)].copy_from_slice(&span[from..from + piece_bytes as usize]);
+            }
+            piece = next;
+        }
+        Ok(())
     }
 }
 

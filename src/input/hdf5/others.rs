@@ -1,5 +1,6 @@
 //! Other files that hold some of an input's bytes: whether they may be read, where they are, and that
-//! each is one source, however often it is named. Knows nothing of what is read in them.
+//! each is one source, however often it is named. Of these and of the input itself, which of them a
+//! program has open for writing. Knows nothing of what is read in them.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +31,8 @@ type Found = IndexMap<FileId, Arc<dyn Source>>;
 /// Device and inode.
 pub type FileId = (u64, u64);
 
-/// The other files of one input, in the order in which they were met.
+/// The other files of one input, in the order in which they were met, and what their flags and its own
+/// say.
 #[derive(Debug)]
 pub struct Others {
     context: Arc<Context>,

@@ -370,3 +370,91 @@ fn a_huge_chunk_is_decoded_once_and_any_region_of_it_is_what_was_written() {
     }
     assert!(meter.bytes() < len + (1 << 20), "{} of {len}: decoded once", meter.bytes());
 }
+
+#[test]
+fn of_a_chunk_that_is_stored_as_it_is_only_what_is_wanted_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let file = ::hdf5::File::create(&path).unwrap();
+    let values: Vec<i32> = (0..2_000_000).collect();
+    write(&file, "x", "plain", &[1000, 2000], &[1000, 1000], &values);
+    file.close().unwrap();
+    let meter = Arc::new(crate::io::testing::Meter::default());
+    let limits = Limits { cache_bytes: 1 << 20, max_open_files: 4, ..Limits::default() };
+    let array = fixed(&super::open(&path, &meter.context(limits)).unwrap().root, "x");
+    let all: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    // Rows, of which a chunk has one piece; and a part of a few columns of both chunks.
+    for (start, len, reads, bytes) in
+        [([5, 0], [3, 2000], 2, 24_000), ([1, 998], [100, 3], 2, 2 * 99 * 4000 + 12)]
+    {
+        let region = Region::new(&start[..], &len[..]);
+        // The table of chunks.
+        read_vec(&*array, &region).unwrap();
+        meter.reset();
+        let read = read_vec(&*array, &region).unwrap();
+        assert!(read == slice(&all, &[1000, 2000], &region, 4), "{region:?}");
+        assert_eq!((meter.reads(), meter.bytes()), (reads, bytes), "{region:?}");
+    }
+}
+
+#[test]
+fn any_region_of_more_chunks_than_are_listed_at_once_is_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let file = ::hdf5::File::create(&path).unwrap();
+    // The chunks of the last row alone are runs, and come after all that are listed first.
+    let geometries: [(&[usize], &[usize]); 2] = [(&[70_000], &[1]), (&[513, 256], &[2, 1])];
+    let mut expected = Vec::new();
+    for filters in ["plain", "shuffle"] {
+        for (shape, chunk) in geometries {
+            let count: usize = shape.iter().product();
+            let values: Vec<u16> = (0..count).map(|at| (at % 65_521) as u16).collect();
+            let name = format!("{filters} {shape:?}");
+            write(&file, &name, filters, shape, chunk, &values);
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            expected.push((name, shape.iter().map(|&len| len as u64).collect::<Dims>(), bytes));
+        }
+    }
+    file.close().unwrap();
+    let root = root(&path);
+    let mut random = Random(3);
+    for (name, shape, bytes) in expected {
+        let array = fixed(&root, &name);
+        assert!(read_all(&*array).unwrap() == bytes, "{name}");
+        for _ in 0..5 {
+            let region = random.region(&shape);
+            let read = read_vec(&*array, &region).unwrap();
+            assert!(read == slice(&bytes, &shape, &region, 2), "{name} {region:?}");
+        }
+    }
+}
+
+#[test]
+fn a_chunk_that_is_stored_in_more_than_may_be_used_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let file = ::hdf5::File::create(&path).unwrap();
+    let dataset =
+        file.new_dataset_builder().chunk([100]).deflate(4).empty::<u8>().shape([100]).create("x");
+    let stored = vec![0_u8; 1 << 20];
+    library::locked(|| {
+        // SAFETY: the buffer has the length that is given, and the chunk begins at the first element.
+        let code = unsafe {
+            hdf5_sys::h5d::H5Dwrite_chunk(
+                dataset.unwrap().id(),
+                hdf5_sys::h5p::H5P_DEFAULT,
+                0,
+                [0].as_ptr(),
+                stored.len(),
+                stored.as_ptr().cast(),
+            )
+        };
+        assert!(code >= 0);
+    });
+    file.close().unwrap();
+    let array = fixed(&root(&path), "x");
+    let error = read_all(&*array).unwrap_err();
+    assert!(matches!(error, ReadError::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("/x: a chunk of 1048576 bytes"), "{error}");
+    assert!(array.stored_chunk(&Region::line(0..100)).unwrap().is_none());
+}

@@ -213,6 +213,32 @@ fn consolidated_order_and_directories() {
 }
 
 #[test]
+fn documents_of_no_or_another_version_are_damage() {
+    let context = Context::new(Limits::default());
+    for (group, damaged) in [
+        (r#"{"zarr_format": 2}"#, false),
+        (r#"{"zarr_format": 3}"#, true),
+        (r#"{"zarr_format": "2"}"#, true),
+        ("{}", true),
+    ] {
+        for place in [".zgroup", "g/.zgroup"] {
+            let store = tempfile::tempdir().unwrap();
+            write(store.path(), ".zgroup", r#"{"zarr_format": 2}"#);
+            write(store.path(), place, group);
+            let opened = open(store.path(), &context);
+            assert_eq!(
+                matches!(opened, Err(OpenError::Damaged { .. })),
+                damaged,
+                "{place} {group}"
+            );
+        }
+    }
+    let store = tempfile::tempdir().unwrap();
+    write(store.path(), "zarr.json", GROUP.replace('3', "2"));
+    assert!(matches!(open(store.path(), &context), Err(OpenError::Damaged { .. })));
+}
+
+#[test]
 fn what_is_no_store_is_refused() {
     let context = Context::new(Limits::default());
     let store = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! All files of a directory, looked at once: a digest of their names, lengths and times, which is the
+//! All files of a directory, looked at once: a digest of their names, lengths, times and inodes, which is the
 //! directory's identity, and what is remembered of each.
 
 use std::fs::Metadata;

@@ -77,10 +77,7 @@ pub fn write(
     progress: &dyn Progress,
 ) -> Result<(), MaterializeError> {
     let staged = Staged::new(path, TargetKind::File, &options.rules)?;
-    let numbers_bytes = numeric_arrays(tree)
-        .iter()
-        .map(|(_, array)| array.shape().iter().product::<u64>() * array.dtype().size_bytes() as u64)
-        .sum();
+    let numbers_bytes = tree.numbers_bytes();
     if options.compression == Compression::None {
         staged.require_space(numbers_bytes)?;
     }

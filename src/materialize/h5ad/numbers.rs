@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use crate::array::{ArraySource, Block, Blocks, ChunkFilter, SharedArray};
+use crate::array::{ArraySource, Block, Blocks, ChunkFilter, SharedArray, len_bytes};
 use crate::base::{Dims, Progress, ReadError, Region};
 use crate::h5ad::{
     ChunkWriter, Chunked, Filter, Grid, LayoutError, PlacedNumbers, PlacedText, Storage,
@@ -190,8 +190,7 @@ impl Writer<'_> {
 
     fn set_aside(&self, task: &NumberTask) -> Result<(), MaterializeError> {
         let Destination::At(offset) = task.destination else { return Ok(()) };
-        let elements: u64 = task.source.shape().iter().product();
-        let len_bytes = elements * task.source.dtype().size_bytes() as u64;
+        let len_bytes = len_bytes(&*task.source);
         if len_bytes < SET_ASIDE_BYTES {
             return Ok(());
         }
@@ -382,8 +381,7 @@ impl LayoutChoice<'_> {
         buffers: &mut Buffers,
     ) -> Result<Layout, ReadError> {
         let (shape, element_bytes) = (array.shape(), array.dtype().size_bytes());
-        let num_elements: u64 = shape.iter().product();
-        if shape.is_empty() || num_elements * (element_bytes as u64) < MIN_CHUNKED_BYTES {
+        if shape.is_empty() || len_bytes(array) < MIN_CHUNKED_BYTES {
             return Ok(Layout::Contiguous);
         }
         let kept = match encoding {

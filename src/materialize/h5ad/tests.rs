@@ -6,7 +6,7 @@ use hdf5::types::{TypeDescriptor, VarLenUnicode};
 
 use super::*;
 use crate::array::{
-    ArraySource, ChunkFilter, MemoryArray, MemoryText, SharedArray, StoredChunk, TextBuf,
+    ArraySource, ChunkFilter, Filled, MemoryArray, MemoryText, SharedArray, StoredChunk, TextBuf,
 };
 use crate::base::{DType, ReadError, Region, Silent};
 use crate::materialize::codec::Zlib;
@@ -310,4 +310,14 @@ fn what_hdf5_cannot_hold_is_named() {
         assert!(error.to_string().contains(&format!("/{name}")), "{error}");
         assert_eq!(std::fs::read_dir(out.path.parent().unwrap()).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn more_bytes_than_can_be_counted_are_no_space() {
+    let mut root = Group::default();
+    // As 64 bits count them, these are no bytes at all.
+    root.insert("X", array(Filled::shared(DType::F64, &[2, 1 << 60], &[0; 8]))).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let written = write(&root, &dir.path().join("out.h5ad"), &H5adOptions::default(), &Silent);
+    assert!(matches!(written, Err(MaterializeError::NoSpace { .. })), "{written:?}");
 }

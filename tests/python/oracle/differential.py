@@ -78,15 +78,22 @@ def read_store(store) -> ad.AnnData:
     with quiet():
         adata = ad.read_zarr(store)
         group = zarr.open(store, mode="r")
-        if adata.raw is None and adata.n_obs == 0 and "raw" in group:
-            # anndata 0.12 leaves out the raw of a zarr without observations (not that of an h5ad).
-            adata.raw = ad.io.read_elem(group["raw"])
+        if adata.raw is None and "raw" in group and _is_raw_forgotten(group, adata):
+            # Of an h5ad, raw without X is all of what it belongs to.
+            adata.raw = ad.io.read_elem(group["raw"]) if "X" in group["raw"] else adata.copy()
         if versions.HAS_STR:
             frames = [v for m in (adata.obsm, adata.varm) for v in m.values() if isinstance(v, pd.DataFrame)]
             frames += [adata.obs, adata.var, *([] if adata.raw is None else [adata.raw.var])]
             for frame in frames:
                 _as_text(frame)
         return _plain_text(adata)
+
+
+def _is_raw_forgotten(group: zarr.Group, adata: ad.AnnData) -> bool:
+    """Whether anndata 0.12 leaves out this raw of a zarr, which it reads from an h5ad: what it first takes for an
+    AnnData of its own has no rows."""
+    raw = group["raw"]
+    return "X" in raw and adata.n_obs == 0 or "X" not in raw and ("var" in raw or "varm" in raw)
 
 
 def _plain_text(adata: ad.AnnData) -> ad.AnnData:
@@ -117,7 +124,7 @@ def oracle(paths: list[Path], options: dict) -> intended.Expected:
 def _read_input(path: Path, rules: set[str]) -> ad.AnnData:
     """An input, and whether anndata alone would have left out its raw."""
     adata = read(path)
-    if path.suffix == ".zarr" and adata.n_obs == 0 and adata.raw is not None:
+    if path.suffix == ".zarr" and adata.raw is not None and _is_raw_forgotten(zarr.open(path, mode="r"), adata):
         rules.add("raw-without-rows")
     return adata
 

@@ -36,7 +36,7 @@ RULES = {
     "awkward-filled": "a merged awkward array has None where an input lacks the name",
     "awkward-between": "an input without an awkward array (None), or with empty lists, stands between unlike ones",
     "awkward-refused": "where awkward itself fails on an element, its entries stand one after another",
-    "raw-without-rows": "an input without rows keeps its raw, which anndata forgets when it reads zarr",
+    "raw-without-rows": "raw of an input without rows, or without X, is kept, which anndata forgets when it reads zarr",
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "unlike-unequal": "an array and an awkward array, or dicts beside what is none, are not equal in a merge",
     "big-endian": "big-endian numbers are numbers like all others",
@@ -298,16 +298,15 @@ def _is_hollow(layout) -> bool:
     return layout.is_list and layout.minmax_depth[0] > 1 and str(layout.form.type).endswith("unknown")
 
 
-def _nothing_between_unlike(arrays, nothing) -> bool:
+def _nothing_between_unlike(layouts, nothing) -> bool:
     """Whether nothing (missing values, empty lists) stands between arrays that awkward would not merge
     without it. It merges with everything, so that awkward fails, or takes text for the numbers of its
     bytes."""
     previous, between = None, False
-    for array, holds_nothing in zip(arrays, nothing, strict=True):
+    for layout, holds_nothing in zip(layouts, nothing, strict=True):
         if holds_nothing:
             between = True
             continue
-        layout = ak.to_layout(array)
         if between and previous is not None and not ak._do.mergeable(previous, layout):
             return True
         previous, between = layout, False
@@ -349,23 +348,20 @@ def _awkward_mended(rules: set[str]):
     join = ak.concatenate
 
     def concatenate(arrays, axis=0, **arguments):
-        missing = [_is_unknown(ak.to_layout(a)) for a in arrays]
-        hollow = [_is_hollow(ak.to_layout(a)) for a in arrays]
-        if axis == 0 and _nothing_between_unlike(arrays, hollow):
-            order = sorted(range(len(arrays)), key=hollow.__getitem__)
-            starts = np.cumsum([0] + [len(arrays[i]) for i in order])
-            joined = concatenate([arrays[i] for i in order])
-            places = [np.arange(starts[order.index(i)], starts[order.index(i) + 1]) for i in range(len(arrays))]
-            rules.add("awkward-between")
-            return joined[np.concatenate(places)]
-        if axis != 0 or not _nothing_between_unlike(arrays, missing):
+        layouts = [ak.to_layout(a) for a in arrays]
+        missing, hollow = [*map(_is_unknown, layouts)], [*map(_is_hollow, layouts)]
+        if axis != 0 or not _nothing_between_unlike(layouts, [a or b for a, b in zip(missing, hollow, strict=True)]):
             return join(arrays, axis=axis, **arguments)
-        present = join([a for a, lacks in zip(arrays, missing, strict=True) if not lacks], axis=0)
+        rules.add("awkward-between")
+        if not any(missing):
+            # Empty lists are of the type of what stands before them, or else of the first.
+            full = [i for i, empty in enumerate(hollow) if not empty]
+            return concatenate([join(arrays[a:b]) for a, b in itertools.pairwise([0, *full[1:], len(arrays)])])
+        present = concatenate([a for a, lacks in zip(arrays, missing, strict=True) if not lacks])
         places, at = [], 0
         for array, lacks in zip(arrays, missing, strict=True):
             places += [len(present)] * len(array) if lacks else range(at, at + len(array))
             at += 0 if lacks else len(array)
-        rules.add("awkward-between")
         return ak.pad_none(present, len(present) + 1, axis=0)[np.array(places, dtype=int)]
 
     with (

@@ -73,7 +73,8 @@ def main() -> int:
         same(expected, ad.read_zarr(store), f"read_zarr of format {zarr_format}")
         same(expected, ad.read_zarr(pickle.loads(pickle.dumps(store))), "read_zarr of a pickled store")
     for name in ("out.h5ad", "out.zarr"):
-        merged.write(directory / name, progress=False, overwrite=True, zarr_format=2)
+        layout = {"zarr_format": 2} if name.endswith("zarr") else {}
+        merged.write(directory / name, progress=False, overwrite=True, **layout)
         same(expected, ad.read_h5ad(directory / name) if name.endswith("h5ad") else ad.read_zarr(directory / name), name)
     if hasattr(ad, "io"):
         anncat.concat_on_disk(paths, directory / "disk.h5ad", **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,16 @@ BAD_INPUTS = {
     "truncated": _truncate,
     "a directory": lambda p: (p.unlink(), p.mkdir()),
 }
+
+
+def test_inspect_says_what_is_read_before_the_first_answer(pair):
+    first = ad.read_h5ad(pair[0])
+    first.obs["note"] = pd.array(["x", None] * (first.n_obs // 2) + ["y"] * (first.n_obs % 2), dtype="string")
+    first.X = scipy.sparse.csr_matrix(np.ones(first.shape, "f4"))
+    differential.write(first, pair[0], "h5ad")
+    outer = anncat.run("inspect", "--join", "outer", *pair).stdout
+    assert f"obs/note: {first.n_obs} strings to find the distinct ones" in outer
+    assert "X: " in anncat.run("inspect", *pair).stdout.split("Read before the first answer")[1]
 
 
 @pytest.mark.parametrize("spoil", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
@@ -86,6 +97,9 @@ def test_what_is_written_beside_the_result_has_a_place_of_its_own(pair, mnt, tmp
     refused("materialize", "--list-dropped", out, *pair, "-o", out, code=2, says="a file of its own")
     refused("inspect", "--list-dropped", out, "--save", out, *pair, code=2, says="a file of its own")
     refused("mount", "--log", mnt / "log", *pair, mnt, code=2, says="cannot lie in the mountpoint")
+    (tmp_path / "link").symlink_to(mnt)
+    refused("mount", "--log", tmp_path / "link" / "log", *pair, mnt, code=2, says="cannot lie in the mountpoint")
+    (tmp_path / "link").unlink()
     assert sorted(os.listdir(tmp_path)) == there and not os.listdir(mnt)
     # A pipe is written to, not waited for.
     os.mkfifo(tmp_path / "pipe")
@@ -93,6 +107,32 @@ def test_what_is_written_beside_the_result_has_a_place_of_its_own(pair, mnt, tmp
     anncat.run("inspect", "--list-dropped", tmp_path / "pipe", *pair)
     assert os.read(reader, 1 << 16).startswith(b"/var\t")
     os.close(reader)
+
+
+def test_little_is_read_of_a_large_file_in_the_place_of_a_small_one(pair, tmp_path):
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(1 << 42)
+    refused("inspect", "--save", huge, *pair, says="something that is no plan")
+    refused("inspect", "--plan", huge, says="this is no plan")
+    refused("inspect", "--from", huge, says="this is no list of inputs")
+    os.mkfifo(tmp_path / "pipe")
+    refused("inspect", "--save", tmp_path / "pipe", *pair, says="something that is no plan")
+
+
+def test_who_asks_libhdf5_keeps_files_to_itself():
+    """What a program has open for whoever it starts would stay open, and locked, as long as the helper lives."""
+    reader, writer = os.pipe()
+    helper = subprocess.Popen(
+        [anncat.BIN, "libhdf5"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[writer]
+    )
+    os.close(writer)
+    try:
+        assert select.select([reader], [], [], 20)[0] and os.read(reader, 1) == b""
+        assert helper.poll() is None
+    finally:
+        helper.communicate()
+        os.close(reader)
 
 
 def test_a_slash_at_the_end_of_an_output_is_no_part_of_its_name(pair, tmp_path):

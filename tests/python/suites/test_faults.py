@@ -437,3 +437,18 @@ def test_a_chunk_that_a_search_does_not_find_is_an_error(tmp_path, damage):
     content[at] = value
     path.write_bytes(content)
     refused("materialize", path, "-o", tmp_path / "out.h5ad", says=f"{path}: /X: the chunk index")
+
+
+def test_chunks_of_one_element_stay_within_the_budget(tmp_path):
+    """A few kilobytes with millions of chunks, of which none was ever written."""
+    n, width = 4, 1 << 21
+    path = tmp_path / "in.h5ad"
+    differential.write(ad.AnnData(np.ones((n, 2), "f4")), path, "h5ad")
+    with h5py.File(path, "r+") as f:
+        f["obsm"].create_dataset("b", shape=(n, width), dtype="u1", chunks=(1, 1), fillvalue=7).attrs.update(ARRAY)
+    assert path.stat().st_size < 1 << 20
+    code, said, peak = peak_mib("materialize", f"--memory={BUDGET_MIB}MiB", path, "-o", tmp_path / "out.h5ad")
+    assert code == 0, said
+    assert peak < BUDGET_MIB + MARGIN_MIB, peak
+    with h5py.File(tmp_path / "out.h5ad") as f:
+        assert (f["obsm/b"][:] == 7).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import anndata as ad
@@ -192,13 +193,18 @@ def test_awkward_between(tmp_path):
     assert ak.to_list(out.obsm["awk"]) == [1.5] * a.n_obs + [None] * b.n_obs + [[1, 2]] * c.n_obs
 
 
-def test_awkward_between_of_empty_lists(tmp_path):
-    a, b, c = small(0), small(1), small(2)
-    a.obsm["awk"] = ak.Array([["a"]] * a.n_obs)
-    b.obsm["awk"] = ak.Array([[]] * b.n_obs)
-    c.obsm["awk"] = ak.Array([[[1, 2], []]] * c.n_obs)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (ak.Array([["a"]]), ak.Array([[[1, 2], []]])),
+        (ak.Array([[[1]]]), ak.to_regular(ak.Array([[1.0, 2.0]]))),
+    ],
+)
+def test_awkward_between_of_empty_lists(tmp_path, left, right):
+    a, b, c = small(0, n=1), small(1, n=2), small(2, n=1)
+    a.obsm["awk"], b.obsm["awk"], c.obsm["awk"] = left, ak.Array([[], []]), right
     out = merged(tmp_path, [a, b, c], {"join": "outer"}, "awkward-between")
-    assert ak.to_list(out.obsm["awk"]) == [["a"]] * a.n_obs + [[]] * b.n_obs + [[[1, 2], []]] * c.n_obs
+    assert ak.to_list(out.obsm["awk"]) == [*left.to_list(), [], [], *right.to_list()]
 
 
 UNLIKE = {
@@ -265,12 +271,15 @@ def test_unlike_unequal_dicts(tmp_path, strategy):
     assert dict(out.uns) == {"n": 1}
 
 
-def test_raw_without_rows(tmp_path):
-    a, b = small(0), small(1)[:0].copy()
+@pytest.mark.parametrize("lacking", ["rows", "X"])
+def test_raw_without_rows(tmp_path, lacking):
+    a, b = small(0), small(1)[:0].copy() if lacking == "rows" else small(1)
     paths = [tmp_path / "a.zarr", tmp_path / "b.zarr"]
     for adata, path in zip((a, b), paths, strict=True):
         adata.raw = adata.copy()
-        differential.write(adata, path, "zarr3")
+        differential.write(adata, path, "zarr3", {"consolidated": False})
+    if lacking == "X":
+        shutil.rmtree(paths[1] / "raw/X")
     expected = differential.oracle(paths, {})
     assert "raw-without-rows" in expected.rules
     anncat.materialize(paths, tmp_path / "out.h5ad")

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import anndata as ad
 import h5py
@@ -169,6 +170,18 @@ def test_an_output_over_another_file_is_refused(outside, tmp_path):
     named.hardlink_to(other)
     done = run("materialize", "--follow-external", "--force", path, "-o", named)
     assert done.returncode == 1 and "would overwrite the input" in done.stderr, done.stderr
+
+
+def test_an_output_over_another_file_of_any_name_is_refused(tmp_path):
+    path, other = tmp_path / "a.zarr", Path(os.fsdecode(bytes(tmp_path) + b"/\xff.zarr"))
+    for store in (path, other):
+        base(tmp_path, "a", 1.0).write_zarr(store)
+    chunk = next(p for p in (path / "obsm/q").rglob("*") if p.is_file() and "zar" not in p.name)
+    chunk.unlink()
+    chunk.symlink_to(other / chunk.relative_to(path))
+    done = run("materialize", "--follow-external", "--force", path, "-o", other)
+    assert done.returncode == 1 and "input" in done.stderr, done.stderr
+    assert chunk.read_bytes()
 
 
 def test_a_large_file_written_in_place_is_another_input_of_a_plan(tmp_path):

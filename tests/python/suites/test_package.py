@@ -123,10 +123,11 @@ def test_errors_are_what_python_expects(pair, tmp_path):
     assert caught.value.kind == "output-exists" and "overwrite=True" in str(caught.value.hint)
 
 
-def test_importing_is_quick():
-    code = "import numpy, time; t = time.process_time(); import anncat; print(time.process_time() - t)"
-    run = lambda: float(subprocess.run([sys.executable, "-c", code], cwd=PACKAGE, capture_output=True, check=True).stdout)
-    assert min(run() for _ in range(5)) < 0.05
+def test_importing_brings_in_nothing_heavy():
+    """What makes an import slow are other packages; how long it takes is measured by `scripts/bench`."""
+    code = "import sys, anncat; print(*{'anndata', 'dask', 'h5py', 'pandas', 'scipy', 'tqdm', 'zarr'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE, capture_output=True, check=True, text=True)
+    assert run.stdout.split() == []
 
 
 # ---- in memory
@@ -312,6 +313,42 @@ def test_rows_equal_the_same_rows_in_memory(pair, options):
         opened([pair[0]] * 2, axis="var").rows([0], columns=["a"])
 
 
+def test_numbers_of_rows_may_be_of_a_small_type(pair):
+    merged = opened(pair * 12, index_unique="-")
+    assert merged.n_obs > 127
+    expected = merged.to_memory().X.toarray()
+    for dtype in (np.int8, np.int16, np.int64):
+        np.testing.assert_array_equal(merged.rows(np.array([-1, 3], dtype)).toarray(), expected[[-1, 3]])
+    np.testing.assert_array_equal(merged.rows(np.array([3], np.uint8)).toarray(), expected[[3]])
+
+
+def test_columns_are_given_as_rows_are(pair):
+    merged = opened(pair, **OUTER)
+    adata = merged.to_memory()
+    for element, expected in (("X", adata.X.toarray()), ("obsm/X_pca", adata.obsm["X_pca"])):
+        mask = np.arange(expected.shape[1]) % 2 == 0
+        for columns in ([-1, 0], np.array([-2], np.int8), -1, 1, np.int64(0), mask, list(mask)):
+            batch = merged.rows([4, 1], columns=columns, element=element)
+            wanted = np.atleast_1d(columns)
+            np.testing.assert_array_equal(batch.toarray() if sparse.issparse(batch) else batch, expected[[4, 1]][:, wanted])
+        for wrong in (expected.shape[1], -expected.shape[1] - 1, [True]):
+            with pytest.raises(IndexError):
+                merged.rows([0], columns=wrong, element=element)
+    np.testing.assert_array_equal(merged.rows([0], columns="b").toarray(), adata[[0], "b"].X.toarray())
+    with pytest.raises(KeyError, match="layers/none"):
+        merged.rows([0], columns=[True], element="layers/none")
+
+
+def test_a_dataset_is_indexed_as_an_array_is(pair):
+    data = anncat.RowDataset(opened(pair, **OUTER), transform=lambda batch: batch.toarray())
+    expected = data.merged.to_memory().X.toarray()
+    for index in (3, -1, np.int64(2), [1, 2], np.array([5, 0]), slice(0, 2), slice(None, None, -3), slice(20, 30), np.arange(12) < 4):
+        np.testing.assert_array_equal(data[index], np.atleast_2d(expected[index]))
+    assert len(list(data)) == 12
+    with pytest.raises(IndexError):
+        data[12]
+
+
 def test_a_dataset_gives_batches_also_to_workers(pair):
     merged = opened(pair, **OUTER)
     data = anncat.RowDataset(merged, obs="cell_type", transform=_dense)
@@ -337,6 +374,14 @@ def test_a_loader_of_torch_reads(pair, method):
     )
     for _ in range(2):
         np.testing.assert_array_equal(np.concatenate(list(loader)), expected)
+
+
+def test_a_loader_of_torch_that_samples_batches_reads(pair):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    data = anncat.RowDataset(opened(pair, **OUTER), obs="cell_type", transform=_dense)
+    sampler = torch.utils.data.BatchSampler(torch.utils.data.SequentialSampler(data), 5, drop_last=False)
+    loader = torch.utils.data.DataLoader(data, sampler=sampler, batch_size=None, collate_fn=_same)
+    np.testing.assert_array_equal(np.concatenate(list(loader)), data.merged.to_memory().X.toarray())
 
 
 def _batch(data, rows):
@@ -436,6 +481,76 @@ def test_a_mount_ends_with_the_process(pair, mnt, binary, how):
     while program.is_mounted(mnt) and time.monotonic() < until:
         time.sleep(0.02)
     assert not program.is_mounted(mnt)
+
+
+@pytest.mark.fuse
+def test_a_mount_ends_although_a_process_was_forked_in_its_block(pair, binary):
+    merged = opened(pair, **OUTER)
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    try:
+        with merged.mount() as outer:
+            # Ends while the other goes on, and the child of both lives.
+            with merged.mount() as path:
+                child.start()
+                start = time.monotonic()
+            assert time.monotonic() - start < 10 and not program.is_mounted(Path(path).parent)
+            assert os.listdir(outer) and child.is_alive()
+        assert not program.is_mounted(Path(outer).parent) and not Path(outer).parent.exists()
+    finally:
+        child.kill()
+        child.join()
+
+
+@pytest.mark.fuse
+def test_a_mount_ends_by_its_pipe_alone_although_a_process_was_forked(pair, mnt, binary, tmp_path, monkeypatch):
+    """A process that dies closes its end; a fork of it has none."""
+    code = f"""
+        import anncat, os, sys, time
+        mount = anncat.open(["{pair[0]}", "{pair[1]}"]).mount("{mnt}")
+        mount.__enter__()
+        child = os.fork()
+        if child: print(child, flush=True)
+        time.sleep(60)
+    """
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    parent = subprocess.Popen([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], cwd=PACKAGE, stdout=subprocess.PIPE)
+    child = int(parent.stdout.readline())
+    try:
+        assert program.is_mounted(mnt)
+        parent.kill()
+        parent.wait(30)
+        until = time.monotonic() + 10
+        while program.is_mounted(mnt) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not program.is_mounted(mnt)
+        os.kill(child, 0)  # it lives
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.fuse
+def test_a_fork_that_leaves_the_block_leaves_the_mount(pair, binary):
+    mount = opened(pair, **OUTER).mount()
+    path = mount.__enter__()
+    try:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                mount.__exit__(None, None, None)
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        assert program.is_mounted(Path(path).parent) and os.listdir(path)
+    finally:
+        mount.__exit__(None, None, None)
+    assert not program.is_mounted(Path(path).parent)
+
+
+def test_a_mount_for_all_needs_a_place_for_all(pair):
+    with pytest.raises(ValueError, match="path"), opened(pair).mount(allow_other=True):
+        pass
 
 
 def test_without_fuse_the_error_says_what_to_do(pair, monkeypatch):

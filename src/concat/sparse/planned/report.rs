@@ -1,6 +1,7 @@
 //! What a planned matrix needs, part by part: for `inspect` and for notices.
 
 use crate::anndata::SparseBody;
+use crate::array::len_bytes;
 
 use super::matrix::{Origin, PartSource, PlannedSparse, Treatment};
 
@@ -62,15 +63,12 @@ impl PlannedSparse {
 }
 
 fn read_bytes(source: &PartSource, treatment: Treatment) -> u64 {
-    let bytes = |array: &crate::array::SharedArray| {
-        array.shape().iter().product::<u64>().saturating_mul(array.dtype().size_bytes() as u64)
-    };
     match (source, treatment) {
-        (PartSource::Dense(array), Treatment::Converted) => bytes(array),
+        (PartSource::Dense(array), Treatment::Converted) => len_bytes(&**array),
         (PartSource::Sparse(sparse), _) => match (&sparse.body, treatment) {
-            (SparseBody::Stored { indices, .. }, Treatment::Census) => bytes(indices),
+            (SparseBody::Stored { indices, .. }, Treatment::Census) => len_bytes(&**indices),
             (SparseBody::Stored { indices, data, .. }, Treatment::Converted) => {
-                bytes(indices).saturating_add(bytes(data))
+                len_bytes(&**indices).saturating_add(len_bytes(&**data))
             }
             _ => 0,
         },

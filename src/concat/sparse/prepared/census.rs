@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use crate::base::{Progress, ReadError};
 use crate::concat::kept::{Offsets, OffsetsWriter};
-use crate::concat::sparse::stored::{ColumnMap, Compressed, spill_failed};
+use crate::concat::sparse::stored::{ColumnMap, Compressed};
+use crate::io::spill_failed;
 
 /// Major slices whose counts are held at once.
 const BAND: u64 = 1 << 20;

@@ -7,7 +7,7 @@ use std::{env, io};
 
 use crate::base::ReadError;
 use crate::concat::kept::{CensusKey, CensusStore, Offsets};
-use crate::concat::sparse::stored::spill_failed;
+use crate::io::spill_failed;
 
 /// What resolving may use.
 #[derive(Debug, Clone)]

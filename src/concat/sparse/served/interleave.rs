@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::array::{ArraySource, SharedArray};
-use crate::base::parallel::try_each;
+use crate::base::parallel::{is_sequential, try_each};
 use crate::base::{DType, ReadError, Region};
 use crate::concat::kept::{Offsets, OffsetsWriter};
-use crate::concat::sparse::stored::{Compressed, IndexType, copy_shifted, spill_failed};
-use crate::io::BlockKey;
+use crate::concat::sparse::stored::{Compressed, IndexType, copy_shifted};
+use crate::io::{BlockKey, spill_failed};
 
 use super::cache::{BlockCache, RowBlock, new_owner};
 use super::minor_part::{MinorPart, Slice};
@@ -137,21 +137,22 @@ impl Interleaved {
     /// Entries of every major slice of a band, over all parts.
     fn band_lens(&self, band: Range<u64>) -> Result<Vec<u64>, ReadError> {
         let zero = || vec![0_u64; (band.end - band.start) as usize];
-        self.parts
-            .par_iter()
-            .try_fold(zero, |mut lens, part| {
-                let slices = part.slices(band.clone(), self.fill.is_some())?;
-                for (len, slice) in lens.iter_mut().zip(slices) {
-                    *len = len.saturating_add(slice.len());
-                }
-                Ok(lens)
-            })
-            .try_reduce(zero, |mut lens, others| {
-                for (len, other) in lens.iter_mut().zip(others) {
-                    *len = len.saturating_add(other);
-                }
-                Ok(lens)
-            })
+        let add = |mut lens: Vec<u64>, part: &MinorPart| {
+            let slices = part.slices(band.clone(), self.fill.is_some())?;
+            for (len, slice) in lens.iter_mut().zip(slices) {
+                *len = len.saturating_add(slice.len());
+            }
+            Ok(lens)
+        };
+        if is_sequential() {
+            return self.parts.iter().try_fold(zero(), add);
+        }
+        self.parts.par_iter().try_fold(zero, add).try_reduce(zero, |mut lens, others| {
+            for (len, other) in lens.iter_mut().zip(others) {
+                *len = len.saturating_add(other);
+            }
+            Ok(lens)
+        })
     }
 
     fn unit(&self, want: Want) -> usize {
@@ -167,7 +168,7 @@ impl Interleaved {
         }
         let merged = self.merged()?;
         let unit = self.unit(want);
-        let tasks = (rayon::current_num_threads() * 2) as u64;
+        let tasks = if is_sequential() { 1 } else { rayon::current_num_threads() as u64 * 2 };
         let task_blocks = ((range.end - range.start) / BLOCK_ENTRIES / tasks).clamp(1, 4);
         let mut jobs = Vec::new();
         let mut start = range.start;

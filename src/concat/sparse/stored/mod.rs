@@ -11,4 +11,4 @@ mod spill;
 pub(super) use column_map::{ColumnMap, ColumnMaps};
 pub(super) use ints::{IndexType, copy_shifted, load_minors, map_in_place, shift_in_place};
 pub(super) use source::Compressed;
-pub(super) use spill::{SpillWriter, failed as spill_failed};
+pub(super) use spill::SpillWriter;

@@ -8,16 +8,11 @@ use std::sync::Arc;
 
 use crate::array::{ArraySource, SharedArray};
 use crate::base::{DType, ReadError, Region};
+use crate::io::spill_failed;
 
 /// Bytes gathered before they are written, and most bytes of one write: longer ones make the kernel
 /// take longer runs of memory, which can be far slower to get than what is at hand.
 const BUFFER_BYTES: usize = 128 << 10;
-
-/// A temporary file in `dir` that cannot be made, written or read.
-pub fn failed(dir: &Path, error: io::Error) -> ReadError {
-    let what = "temporary file (ANNCAT_TEMP_DIR or TMPDIR chooses another directory)";
-    ReadError::io(dir, what, error)
-}
 
 /// Writes a one-dimensional array from front to back.
 pub struct SpillWriter {
@@ -31,7 +26,7 @@ pub struct SpillWriter {
 impl SpillWriter {
     /// A new array whose file lies in `dir` without a name.
     pub fn new(dir: &Path, dtype: DType) -> Result<Self, ReadError> {
-        let file = tempfile::tempfile_in(dir).map_err(|error| failed(dir, error))?;
+        let file = tempfile::tempfile_in(dir).map_err(|error| spill_failed(dir, error))?;
         let buffer = Vec::with_capacity(BUFFER_BYTES);
         Ok(Self { file, dir: dir.to_owned(), dtype, buffer, len_bytes: 0 })
     }
@@ -71,7 +66,7 @@ impl SpillWriter {
     }
 
     fn failed(&self, error: io::Error) -> ReadError {
-        failed(&self.dir, error)
+        spill_failed(&self.dir, error)
     }
 }
 
@@ -95,6 +90,6 @@ impl ArraySource for SpilledArray {
 
     fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
         let at = region.range(0).start * self.dtype.size_bytes() as u64;
-        self.file.read_exact_at(out, at).map_err(|error| failed(&self.dir, error))
+        self.file.read_exact_at(out, at).map_err(|error| spill_failed(&self.dir, error))
     }
 }

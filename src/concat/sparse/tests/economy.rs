@@ -1,6 +1,10 @@
-//! What reading costs: a plan reads nothing, and a region only what it needs.
+//! What reading costs: a plan reads nothing, and a region only what it needs, on as many threads as it
+//! may.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ThreadId;
 
 use super::*;
 
@@ -147,5 +151,76 @@ fn what_is_decoded_together_is_numbered_along_the_stack() {
     for array in [data, indices] {
         let told = [0, 11, 12, 23, 24].map(|entry| array.decoded_with(entry));
         assert_eq!(told, [Some(0..10), Some(10..12), Some(12..22), Some(22..24), None]);
+    }
+}
+
+/// An array that notes by which threads it is read.
+#[derive(Debug)]
+struct Watched {
+    array: SharedArray,
+    threads: Arc<Mutex<HashSet<ThreadId>>>,
+}
+
+impl ArraySource for Watched {
+    fn dtype(&self) -> DType {
+        self.array.dtype()
+    }
+
+    fn shape(&self) -> &[u64] {
+        self.array.shape()
+    }
+
+    fn read_into(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        self.threads.lock().unwrap().insert(std::thread::current().id());
+        self.array.read_into(region, out)
+    }
+}
+
+#[test]
+fn a_sequential_read_stays_on_its_thread() {
+    let reversed = || Indexer::new(8, vec![7, 6, 5, 4, 3, 2, 1, 0]);
+    let identity = || Indexer::identity(8);
+    for (format, other) in [
+        (SparseFormat::Csr, identity as fn() -> Indexer),
+        (SparseFormat::Csr, reversed),
+        (SparseFormat::Csc, identity),
+        (SparseFormat::Csc, reversed),
+    ] {
+        let threads = Arc::<Mutex<HashSet<ThreadId>>>::default();
+        let watched = |array: &SharedArray| -> SharedArray {
+            Arc::new(Watched { array: Arc::clone(array), threads: Arc::clone(&threads) })
+        };
+        // Enough entries for many blocks, which are spread over threads otherwise.
+        let entries: Vec<Vec<(u64, f64)>> = match format {
+            SparseFormat::Csr => vec![(0..8).map(|gene| (gene, 1.0)).collect(); 50_000],
+            SparseFormat::Csc => vec![(0..50_000).map(|cell| (cell, 1.0)).collect(); 8],
+        };
+        let sparse = compress(format, [50_000, 8], DType::F32, DType::I32, &entries);
+        let (data, indices, indptr) = stored(&sparse);
+        let body = SparseBody::Stored {
+            data: watched(data),
+            indices: watched(indices),
+            indptr: watched(indptr),
+        };
+        let sparse = Sparse { body, ..sparse.clone() };
+        let parts = (0..6)
+            .map(|_| SparsePart {
+                source: PartSource::Sparse(sparse.clone()),
+                extent: 50_000,
+                other: other(),
+                origin: origin(),
+            })
+            .collect();
+        let planned = plan_stack(parts, Axis::Rows, &StackOptions::default()).unwrap();
+        let merged = resolve(&planned, &env(), &Silent).unwrap();
+        threads.lock().unwrap().clear();
+        let (data, indices, indptr) = stored(&merged);
+        crate::base::parallel::sequentially(|| {
+            for array in [data, indices, indptr] {
+                read_all(array.as_ref()).unwrap();
+            }
+        });
+        let this = std::thread::current().id();
+        assert_eq!(*threads.lock().unwrap(), HashSet::from([this]), "{format:?}");
     }
 }

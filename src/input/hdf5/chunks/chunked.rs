@@ -1,7 +1,8 @@
 //! Chunked datasets: regions from stored chunks, decoded in parallel.
 //!
 //! Chunks that a region takes whole and that lie together in the output are read or decoded straight
-//! into it. Others go through the block cache, so that neighbouring reads don't decode them again.
+//! into it. Others go through the block cache, so that neighbouring reads don't decode them again. Of
+//! chunks that are stored as they are only what is wanted is read.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::filters::{MAX_KEPT_BYTES, Pipeline};
-use super::huge::HugeChunk;
+use super::huge::{HugeChunk, check_whole};
+use super::part::Part;
 use super::table::{Grid, Table};
 use super::tree::Chunk;
 use crate::array::StoredChunk;
@@ -60,6 +62,8 @@ impl std::fmt::Debug for Chunked {
 const TABLE: u64 = u64::MAX;
 /// HDF5's own limit.
 const LARGEST_CHUNK_BYTES: u64 = u32::MAX as u64;
+/// So many chunks of a region are listed at once: they may be as small as an element.
+const MOST_PARTS: usize = 1 << 16;
 /// Chunks that a sequential reader finds decoded when it comes to them.
 const READ_AHEAD: u64 = 2;
 
@@ -67,29 +71,12 @@ thread_local! {
     static STORED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What of one chunk a region takes.
-struct Part {
-    index: u64,
-    chunk: Option<Chunk>,
-    /// Within the chunk.
-    inner: Region,
-    /// Where it begins within the region.
-    target: Dims,
-    /// Offsets in the chunk and lengths in bytes, when it is one run in both chunk and output.
-    run: Option<(u64, u64)>,
-}
-
-impl Part {
-    /// Length of the run.
-    fn run_bytes(&self) -> u64 {
-        self.run.map_or(0, |(_, len)| len)
-    }
-}
-
-/// A decoded chunk.
+/// Where the elements of a chunk are.
 enum Decoded {
     Block(Block),
     Huge(HugeChunk),
+    /// As they are, from this offset of the file.
+    Stored(u64),
 }
 
 pub struct Description {
@@ -173,6 +160,10 @@ impl Chunked {
         let Some(number) = self.grid.number_at(region.start()) else { return Ok(None) };
         let Some(chunk) = self.table()?.get(number) else { return Ok(None) };
         let Some(filters) = pipeline.passable(chunk.mask) else { return Ok(None) };
+        // Whoever reads its elements instead is told, or does not need it whole.
+        if u64::from(chunk.len_bytes) > self.file.context.largest_transient_bytes() {
+            return Ok(None);
+        }
         let bytes = read_vec_at(&*self.file.source, chunk.offset, chunk.len_bytes as usize)?;
         Ok(Some(StoredChunk { filters, bytes }))
     }
@@ -180,18 +171,39 @@ impl Chunked {
     /// Fills `out` with a region that is not empty.
     pub fn read(self: &Arc<Self>, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
         let table = self.table()?;
-        let parts = self.parts(region, &table);
+        let mut parts = Part::all(&self.grid, &table, region, self.element_bytes);
+        loop {
+            let some: Vec<Part> = parts.by_ref().take(MOST_PARTS).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.read_parts(&some, region, &table, out)?;
+        }
+    }
+
+    /// Reads parts that follow each other.
+    fn read_parts(
+        self: &Arc<Self>,
+        parts: &[Part],
+        region: &Region,
+        table: &Table,
+        out: &mut [u8],
+    ) -> Result<(), ReadError> {
         if parts.iter().any(|part| part.run.is_none()) {
-            return self.read_tiles(&parts, region, out);
+            return self.read_tiles(parts, region, out);
         }
-        // One run each, and in the order of the output: it splits into one slice a part.
-        if self.is_unfiltered() {
-            return self.read_plain(&parts, out);
-        }
+        // One run each, and in the order of the output: from the first on it splits into one slice a
+        // part.
         let region_bytes = out.len();
-        let mut rest = out;
+        let first = parts
+            .first()
+            .map_or(0, |part| Runs::new(region.len(), &part.target(), self.element_bytes).start(0));
+        let mut rest = &mut out[first as usize..];
+        if self.is_unfiltered() {
+            return self.read_plain(parts, rest);
+        }
         let mut jobs = Vec::with_capacity(parts.len());
-        for part in &parts {
+        for part in parts {
             let (target, after) = std::mem::take(&mut rest).split_at_mut(part.run_bytes() as usize);
             jobs.push((part, target));
             rest = after;
@@ -203,51 +215,8 @@ impl Chunked {
         } else {
             try_each(jobs, |(part, out): (&Part, &mut [u8])| self.read_run(part, out))?;
         }
-        self.read_ahead(region, &parts, &table);
+        self.read_ahead(region, parts, table);
         Ok(())
-    }
-
-    /// The parts of all chunks that a region meets, in row-major order.
-    fn parts(&self, region: &Region, table: &Table) -> Vec<Part> {
-        let rank = self.shape.len();
-        let chunk = &self.grid.chunk;
-        let first: Dims = (0..rank).map(|d| region.start()[d] / chunk[d]).collect();
-        let last: Dims = (0..rank).map(|d| (region.range(d).end - 1) / chunk[d]).collect();
-        let count: u64 = (0..rank).map(|d| last[d] - first[d] + 1).product();
-        let mut parts = Vec::with_capacity(count as usize);
-        let mut at = first.clone();
-        for _ in 0..count {
-            let (mut start, mut len, mut target) = (Dims::new(), Dims::new(), Dims::new());
-            for d in 0..rank {
-                let origin = at[d] * chunk[d];
-                let from = region.start()[d].max(origin);
-                let to = region.range(d).end.min(origin + chunk[d]);
-                start.push(from - origin);
-                len.push(to - from);
-                target.push(from - region.start()[d]);
-            }
-            let index = self.grid.number(&at);
-            let inner = Region::new(start, len);
-            let run = self.run(region, &inner);
-            parts.push(Part { index, chunk: table.get(index), inner, target, run });
-            for d in (0..rank).rev() {
-                at[d] += 1;
-                if at[d] <= last[d] {
-                    break;
-                }
-                at[d] = first[d];
-            }
-        }
-        parts
-    }
-
-    /// Offset in the chunk and length of a part, when it is one run both there and in the output.
-    fn run(&self, region: &Region, inner: &Region) -> Option<(u64, u64)> {
-        let in_chunk = Runs::new(&self.grid.chunk, inner, self.element_bytes);
-        let target = Region::new(inner.start(), inner.len());
-        let in_output = Runs::new(region.len(), &target, self.element_bytes);
-        (in_chunk.count == 1 && in_output.count == 1)
-            .then(|| (in_chunk.start(0), in_chunk.run_bytes))
     }
 
     /// Chunks that are stored as they are: each stretch of the file that is one in the output too is
@@ -280,6 +249,12 @@ impl Chunked {
 
     /// Where in the file the run of an unfiltered part lies; `None` when it was never written.
     fn plain_offset(&self, part: &Part) -> Result<Option<u64>, ReadError> {
+        let (start, _) = part.run.unwrap_or_default();
+        Ok(self.plain_chunk(part)?.map(|offset| offset.saturating_add(start)))
+    }
+
+    /// Where in the file the unfiltered chunk of a part lies; `None` when it was never written.
+    fn plain_chunk(&self, part: &Part) -> Result<Option<u64>, ReadError> {
         let Some(chunk) = part.chunk else { return Ok(None) };
         if chunk.len_bytes as usize != self.chunk_bytes() {
             return Err(self.damaged(format!(
@@ -289,8 +264,7 @@ impl Chunked {
                 self.chunk_bytes()
             )));
         }
-        let (start, _) = part.run.unwrap_or_default();
-        Ok(Some(chunk.offset.saturating_add(start)))
+        Ok(Some(chunk.offset))
     }
 
     fn read_run(&self, part: &Part, out: &mut [u8]) -> Result<(), ReadError> {
@@ -319,6 +293,12 @@ impl Chunked {
 
     /// Chunks that are scattered over the output: decoded some at a time, then copied row by row.
     fn read_tiles(&self, parts: &[Part], region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
+        if self.is_unfiltered() {
+            return parts.iter().try_for_each(|part| {
+                let stored = self.plain_chunk(part)?.map(Decoded::Stored);
+                self.place(part, stored.as_ref(), region, out)
+            });
+        }
         let at_once =
             self.file.context.limits().cache_bytes.min(64 << 20) / self.chunk_bytes().max(1);
         for parts in parts.chunks(at_once.clamp(1, 64)) {
@@ -330,25 +310,46 @@ impl Chunked {
                 _ => parts.par_iter().map(load).collect::<Result<_, _>>()?,
             };
             for (part, block) in parts.iter().zip(&blocks) {
-                let target = Region::new(part.target.clone(), part.inner.len());
-                let (from, to) = (
-                    Runs::new(&self.grid.chunk, &part.inner, self.element_bytes),
-                    Runs::new(region.len(), &target, self.element_bytes),
-                );
-                // Both are runs of the innermost axes that they have in common.
-                let len = from.run_bytes.min(to.run_bytes);
-                for at in
-                    (0..part.inner.num_elements() * self.element_bytes as u64).step_by(len as usize)
-                {
-                    let out = &mut out[to.at(at) as usize..][..len as usize];
-                    match block {
-                        Some(Decoded::Block(block)) => {
-                            out.copy_from_slice(&block[from.at(at) as usize..][..len as usize]);
-                        }
-                        Some(Decoded::Huge(huge)) => huge.read_exact_at(from.at(at), out)?,
-                        None => fill(out, &self.fill),
-                    }
-                }
+                self.place(part, block.as_ref(), region, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what a region takes of one chunk to where it belongs.
+    fn place(
+        &self,
+        part: &Part,
+        chunk: Option<&Decoded>,
+        region: &Region,
+        out: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let target = part.target();
+        let (from, to) = (
+            Runs::new(&self.grid.chunk, &part.inner, self.element_bytes),
+            Runs::new(region.len(), &target, self.element_bytes),
+        );
+        // Both are runs of the innermost axes that they have in common.
+        let len = from.run_bytes.min(to.run_bytes);
+        let place = |at| to.at(at);
+        let block = match chunk {
+            Some(Decoded::Stored(offset)) => {
+                return from.read(len, out, place, |at, out| {
+                    self.file.source.read_exact_at(offset.saturating_add(at), out)
+                });
+            }
+            Some(Decoded::Huge(huge)) => {
+                return from.read(len, out, place, |at, out| huge.read_exact_at(at, out));
+            }
+            Some(Decoded::Block(block)) => Some(block),
+            None => None,
+        };
+        let len_bytes = part.inner.num_elements() * self.element_bytes as u64;
+        for at in (0..len_bytes).step_by(len as usize) {
+            let out = &mut out[place(at) as usize..][..len as usize];
+            match block {
+                Some(block) => out.copy_from_slice(&block[from.at(at) as usize..][..len as usize]),
+                None => fill(out, &self.fill),
             }
         }
         Ok(())
@@ -415,6 +416,7 @@ impl Chunked {
         if len as u64 > source.len() {
             return Err(self.damaged(format!("chunk {index} is larger than the file")));
         }
+        check_whole(&self.file, len as u64)?;
         STORED.with_borrow_mut(|stored| {
             stored.resize(len, 0);
             let decoded = source.read_exact_at(chunk.offset, stored).and_then(|()| {

@@ -7,7 +7,7 @@ use super::tree::Chunk;
 use crate::array::zeroed;
 use crate::base::ReadError;
 use crate::input::hdf5::file::HdfFile;
-use crate::io::{BlockKey, SpillError, Spilled, Stream};
+use crate::io::{BlockKey, Spilled, Stream, check_whole_chunk};
 
 /// A decoded chunk on disk.
 #[derive(Debug)]
@@ -28,31 +28,20 @@ impl HugeChunk {
         whole: impl FnOnce(&mut [u8]) -> Result<(), ReadError>,
     ) -> Result<Self, ReadError> {
         let streamed = pipeline.and_then(|pipeline| pipeline.streamed(chunk.mask));
-        let damaged = |what: String| {
-            let what = format!("chunk {}: {what}", key.index);
-            ReadError::corrupt(file.source.path(), "", what)
-        };
         let dir = file.context.spill_dir();
         let load = || {
-            let Some(streamed) = streamed else {
-                let bytes = whole_bytes(file, len_bytes, whole)?;
-                return Spilled::fill(dir, len_bytes, &mut &*bytes).map_err(|error| match error {
-                    SpillError::Decode(what) => damaged(what),
-                    SpillError::Write(error) => error,
-                });
+            let name = format!("chunk {}", key.index);
+            let spilled = match streamed {
+                Some(streamed) => {
+                    let end = chunk.offset.saturating_add(u64::from(chunk.len_bytes));
+                    let read = |at, out: &mut [u8]| file.source.read_exact_at(at, out);
+                    let stored = Stream::new(chunk.offset, end, read);
+                    Spilled::of_stream(dir, &name, len_bytes, stored, |it| streamed.reader(it))
+                }
+                None => whole_bytes(file, len_bytes, whole)
+                    .and_then(|bytes| Spilled::of_bytes(dir, &name, &bytes)),
             };
-            let end = chunk.offset.saturating_add(u64::from(chunk.len_bytes));
-            let read = |at, out: &mut [u8]| file.source.read_exact_at(at, out);
-            let mut stored = Stream::new(chunk.offset, end, read);
-            let spilled = match streamed.reader(&mut stored) {
-                Ok(mut decoded) => Spilled::fill(dir, len_bytes, &mut *decoded),
-                Err(error) => Err(SpillError::Decode(error.to_string())),
-            };
-            spilled.map_err(|error| match (stored.failure.take(), error) {
-                (Some(failure), _) => failure,
-                (None, SpillError::Decode(what)) => damaged(what),
-                (None, SpillError::Write(error)) => error,
-            })
+            spilled.map_err(|error| error.of_file(file.source.path()))
         };
         let spilled = file.context.spilled().get_or_load(key, load)?;
         Ok(Self { spilled, shuffled_bytes: streamed.map_or(1, |streamed| streamed.shuffled_bytes) })
@@ -64,23 +53,22 @@ impl HugeChunk {
     }
 }
 
+/// That so many bytes of a chunk may be in memory at once.
+///
+/// # Errors
+/// They are more than may be used.
+pub fn check_whole(file: &HdfFile, len_bytes: u64) -> Result<(), ReadError> {
+    check_whole_chunk(len_bytes, file.context.largest_transient_bytes())
+        .map_err(|error| error.of_file(file.source.path()))
+}
+
 /// A chunk in memory, if it may be there.
 fn whole_bytes(
     file: &HdfFile,
     len_bytes: u64,
     whole: impl FnOnce(&mut [u8]) -> Result<(), ReadError>,
 ) -> Result<Vec<u8>, ReadError> {
-    let most = file.context.largest_transient_bytes();
-    if len_bytes > most {
-        return Err(ReadError::unsupported(
-            file.source.path(),
-            "",
-            format!(
-                "a chunk of {len_bytes} bytes has to be decoded in memory as a whole, where {most} \
-                 may be used\n  hint: raise --memory, or write the file again with smaller chunks"
-            ),
-        ));
-    }
+    check_whole(file, len_bytes)?;
     let mut bytes = zeroed(len_bytes, 1)?;
     whole(&mut bytes)?;
     Ok(bytes)

@@ -1,14 +1,16 @@
 //! Chunked datasets: where their chunks lie in the file, and how they are decoded.
 //!
 //! Owns the index of chunks (`tree`, our walk of it; `table`, the loaded one), the pipeline of filters
-//! (`filters`), and regions put together from chunks (`chunked`). Knows nothing of what elements mean,
-//! and leaves to [`library`](super::library) the indexes and filters that it does not know.
+//! (`filters`), and regions put together from chunks (`part`, `chunked`). Knows nothing of what
+//! elements mean, and leaves to [`library`](super::library) the indexes and filters that it does not
+//! know.
 //!
-//! Order of its files: `filters` and `tree`, `table` and `huge`, `chunked`.
+//! Order of its files: `filters` and `tree`, `table` and `huge`, `part`, `chunked`.
 
 mod chunked;
 mod filters;
 mod huge;
+mod part;
 mod table;
 mod tree;
 

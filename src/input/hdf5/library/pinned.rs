@@ -3,13 +3,15 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::ReadError;
 use crate::io::{Identity, Source};
 
 /// A path, and which file it names.
@@ -64,8 +66,21 @@ impl Pinned {
 pub enum Complaint {
     /// What it says, or what is said of it.
     Said(String),
+    /// It was not asked, which is no fault of the file: why.
+    Unavailable(String),
     /// Another file stands at the path.
     Replaced,
+}
+
+impl Complaint {
+    /// The same, said of an element of a file.
+    pub fn of(self, file: &Path, element: &str) -> ReadError {
+        match self {
+            Self::Said(what) => ReadError::corrupt(file, element, what),
+            Self::Unavailable(why) => ReadError::io(file, element, io::Error::other(why)),
+            Self::Replaced => ReadError::Changed { file: file.to_owned() },
+        }
+    }
 }
 
 impl From<String> for Complaint {

@@ -97,9 +97,6 @@ impl Library {
         source.verify()?;
         let outcome = work(&Pinned::of(&**source));
         source.verify()?;
-        outcome.map_err(|complaint| match complaint {
-            Complaint::Replaced => ReadError::Changed { file: source.path().to_owned() },
-            Complaint::Said(what) => ReadError::corrupt(source.path(), &self.path, what),
-        })
+        outcome.map_err(|complaint| complaint.of(source.path(), &self.path))
     }
 }

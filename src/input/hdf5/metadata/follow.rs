@@ -26,6 +26,9 @@ const LONGEST_WAY: usize = 32;
 const MOST_OBJECTS: usize = 1_000_000;
 /// Virtual datasets are made of others only so often in turn.
 const DEEPEST_MADE: usize = 4;
+/// Parts of virtual datasets, counted each time that one is made: few datasets made of each other
+/// have many.
+const MOST_PARTS: usize = 1_000_000;
 /// To read one element, no more are read of others: parts cover each other, and so do theirs.
 const MOST_READS: u64 = 1_000_000;
 /// The number of the input among the files.
@@ -47,6 +50,7 @@ pub fn followed(file: &Arc<HdfFile>, root: Group, deferred: Vec<(String, Deferre
         way: Vec::new(),
         depth: 0,
         num_objects: 0,
+        num_parts: 0,
         num_reads: 1,
     };
     let root = follower.files[0].root.clone();
@@ -77,6 +81,7 @@ struct Follower {
     /// How many groups enclose the present one, whatever files they are in.
     depth: usize,
     num_objects: usize,
+    num_parts: usize,
     /// Of the array that was found last: how many parts may be read to read one element of it.
     num_reads: u64,
 }
@@ -266,6 +271,10 @@ impl Follower {
         let mut known: HashMap<(usize, &str), (T, u64)> = HashMap::new();
         let (mut tiles, mut num_reads) = (Vec::new(), 0_u64);
         for mapping in &made.mappings {
+            self.num_parts += 1;
+            if self.num_parts > MOST_PARTS {
+                return Err(format!("virtual datasets are made of more than {MOST_PARTS} parts"));
+            }
             let other = self.other(file, &mapping.file, "its bytes lie in")?;
             let dataset = mapping.dataset.as_str();
             let (source, num_reads_of) = match known.get(&(other, dataset)) {
@@ -341,4 +350,56 @@ fn no_part(data: Data, wanted: &str) -> String {
 
 fn unreadable(why: String) -> Node {
     Node::Array(ArrayNode { attrs: Attrs::new(), data: Data::Unreadable(why) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::MemoryArray;
+    use crate::base::{DType, Dims};
+    use crate::input::hdf5::metadata::elsewhere::{Mapping, Selection};
+    use crate::io::{Context, Limits};
+
+    /// A file may name a dataset of many parts by many names, and make others of each of them.
+    #[test]
+    fn parts_have_a_limit_in_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.h5");
+        ::hdf5::File::create(&path).unwrap().close().unwrap();
+        let file = Arc::new(HdfFile::open(&path, &Context::new(Limits::default())).unwrap());
+        let made_of = |dataset: &str, number: usize| {
+            let mapping = Mapping {
+                file: ITSELF.to_vec(),
+                dataset: dataset.to_owned(),
+                target: Selection::Nothing,
+                source: Selection::Nothing,
+            };
+            Deferred::Virtual(Virtual {
+                shape: Dims::from_elem(1, 1),
+                datatype: Datatype::Fixed { dtype: DType::U8, swap_bytes: 1, plain: true },
+                fill: Ok(Vec::new()),
+                mappings: vec![mapping; number],
+            })
+        };
+        let array = |data| Node::Array(ArrayNode { attrs: Attrs::new(), data });
+        let x = Arc::new(MemoryArray::new(DType::U8, &[1], vec![0]));
+        let mut root = Group { children: Default::default(), attrs: Attrs::new() };
+        root.children.insert("x".to_owned(), array(Data::Fixed(x)));
+        let names: Vec<String> = (0..1_000).map(|number| format!("made {number:03}")).collect();
+        let mut deferred = vec![("/parts".to_owned(), made_of("/x", 1_000))];
+        deferred.extend(names.iter().map(|name| (format!("/{name}"), made_of("/parts", 1))));
+        for name in names.iter().map(String::as_str).chain(["parts"]) {
+            root.children.insert(name.to_owned(), array(Data::Unreadable(String::new())));
+        }
+        let root = followed(&file, root, deferred);
+        let why = |name: &str| match root.get(name) {
+            Some(Node::Array(ArrayNode { data: Data::Fixed(_), .. })) => None,
+            Some(Node::Array(ArrayNode { data: Data::Unreadable(why), .. })) => Some(why.clone()),
+            other => panic!("{name}: {other:?}"),
+        };
+        // Each is made of a thousand and one.
+        assert_eq!(why(&names[998]), None);
+        let why = why(&names[999]).unwrap();
+        assert!(why.ends_with("virtual datasets are made of more than 1000000 parts"), "{why}");
+    }
 }

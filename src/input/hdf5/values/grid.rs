@@ -129,11 +129,6 @@ impl Placing {
         Region::new(start, len)
     }
 
-    /// Whether a part fills a region of the target, in its order.
-    pub fn fills(&self, part: &Part, region: &Region) -> bool {
-        num_elements(part) == region.num_elements()
-    }
-
     /// Two halves of a part, along the axis along which its hull has most gaps; `None` where there is
     /// no gap. Neither is empty.
     pub fn halves(&self, part: &Part) -> Option<(Part, Part)> {

@@ -53,7 +53,7 @@ impl FixedMosaic {
             self.read_part((source, placing), &first, region, out)?;
             return self.read_part((source, placing), &second, region, out);
         }
-        if hull.num_elements() == wanted && placing.fills(part, region) {
+        if hull.num_elements() == wanted && region.num_elements() == wanted {
             return source.read_into(&hull, out);
         }
         let mut bytes = zeroed(hull.num_elements(), width)?;
@@ -110,18 +110,26 @@ impl TextMosaic {
         let mut places = Vec::new();
         places.resize(region.num_elements() as usize, NOTHING);
         let mut texts = TextBuf::new();
-        for (source, placing) in &self.tiles {
+        // From the last on: what others cover is not read.
+        for (source, placing) in self.tiles.iter().rev() {
+            if texts.len() == places.len() {
+                break;
+            }
             let Some(part) = placing.within(region) else { continue };
             let whole = Region::whole(source.shape());
             let (mut runs, mut next): (Vec<Range<u64>>, _) = (Vec::new(), texts.len());
             placing.runs(&part, region, &whole, |to, from, len| {
-                match runs.last_mut() {
-                    Some(run) if run.end == from => run.end += len,
-                    _ => runs.push(from..from + len),
-                }
-                for place in &mut places[to as usize..(to + len) as usize] {
+                let covered = &mut places[to as usize..(to + len) as usize];
+                for (place, from) in covered.iter_mut().zip(from..) {
+                    if *place != NOTHING {
+                        continue;
+                    }
                     *place = next;
                     next += 1;
+                    match runs.last_mut() {
+                        Some(run) if run.end == from => run.end += 1,
+                        _ => runs.push(from..from + 1),
+                    }
                 }
             });
             for run in runs {
@@ -148,12 +156,64 @@ impl TextSource for TextMosaic {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::array::MemoryArray;
+    use crate::array::{MemoryArray, MemoryText};
     use crate::input::hdf5::values::Axis;
+
+    /// Text that counts the strings that are read of it.
+    #[derive(Debug)]
+    struct Counted {
+        text: MemoryText,
+        read: Arc<AtomicU64>,
+    }
+
+    impl TextSource for Counted {
+        fn shape(&self) -> &[u64] {
+            self.text.shape()
+        }
+
+        fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
+            self.read.fetch_add(range.end - range.start, Ordering::SeqCst);
+            self.text.read_range(range, out)
+        }
+    }
+
+    proptest! {
+        /// Each place has the string of the last part that covers it, and no other is read.
+        #[test]
+        fn of_text_only_what_is_not_covered_is_read(
+            axes in prop::collection::vec(axis(), 0..8),
+        ) {
+            const LEN: u64 = 24;
+            let read = Arc::new(AtomicU64::new(0));
+            let mut expected = vec![String::new(); LEN as usize];
+            let tiles = axes.iter().enumerate().map(|(number, axis)| {
+                let named = |at: u64| format!("{number} {at}");
+                let mut buf = TextBuf::new();
+                (0..LEN).for_each(|at| buf.push(&named(at)));
+                for (from, to) in indices(axis).into_iter().enumerate() {
+                    expected[to as usize] = named(from as u64);
+                }
+                let &(start, stride, count, block) = axis;
+                let target = Axis::new(start, stride, count, block).unwrap();
+                let source = Axis::new(0, target.len(), 1, target.len()).unwrap();
+                let text = MemoryText::new(&[LEN], buf);
+                let tile: SharedText = Arc::new(Counted { text, read: Arc::clone(&read) });
+                (tile, Placing::new(vec![target], vec![source]).unwrap())
+            });
+            let tiles = tiles.collect();
+            let mosaic = TextMosaic::new(Dims::from_elem(LEN, 1), tiles);
+            let mut out = TextBuf::new();
+            mosaic.read_range(0..LEN, &mut out).unwrap();
+            prop_assert!(out.iter().eq(expected.iter().map(String::as_str)), "{out:?}");
+            let num_covered = expected.iter().filter(|text| !text.is_empty()).count();
+            prop_assert_eq!(read.load(Ordering::SeqCst), num_covered as u64);
+        }
+    }
 
     /// An axis: of the source its start and stride, its number of blocks and their length.
     fn axis() -> impl Strategy<Value = (u64, u64, u64, u64)> {

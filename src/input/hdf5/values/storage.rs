@@ -40,11 +40,6 @@ pub struct Storage {
     layout: Layout,
 }
 
-/// Reads with holes between their runs fetch the holes too while a run and a hole are below this.
-const SMALL_STRIDE_BYTES: u64 = 64 << 10;
-/// Most bytes that such a read fetches at once.
-const SPAN_BYTES: u64 = 1 << 20;
-
 impl Storage {
     /// Checks that the layout can hold the extent.
     pub fn new(
@@ -168,35 +163,6 @@ impl Storage {
         read: impl Fn(u64, &mut [u8]) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         let runs = Runs::new(&self.shape, region, self.element_bytes);
-        if runs.count == 1 || runs.run_bytes >= SMALL_STRIDE_BYTES {
-            for (run, out) in out.chunks_exact_mut(runs.run_bytes as usize).enumerate() {
-                read(runs.start(run as u64), out)?;
-            }
-            return Ok(());
-        }
-        let mut span = Vec::new();
-        let mut run = 0;
-        while run < runs.count {
-            let first = runs.start(run);
-            let mut next = run + 1;
-            let mut end = first + runs.run_bytes;
-            while next < runs.count {
-                let start = runs.start(next);
-                if start - end > SMALL_STRIDE_BYTES || start + runs.run_bytes - first > SPAN_BYTES {
-                    break;
-                }
-                end = start + runs.run_bytes;
-                next += 1;
-            }
-            span.resize((end - first) as usize, 0);
-            read(first, &mut span)?;
-            let bytes = (run * runs.run_bytes) as usize..(next * runs.run_bytes) as usize;
-            for (i, out) in out[bytes].chunks_exact_mut(runs.run_bytes as usize).enumerate() {
-                let at = (runs.start(run + i as u64) - first) as usize;
-                out.copy_from_slice(&span[at..at + out.len()]);
-            }
-            run = next;
-        }
-        Ok(())
+        runs.read(runs.run_bytes, out, |at| at, read)
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::heap::{HeapReader, Meaning, RECORD_BYTES, stored_len};
 use super::storage::Storage;
-use crate::array::{TextBuf, TextSource};
+use crate::array::{TextBuf, TextSource, zeroed};
 use crate::base::{ReadError, Region};
 use crate::input::hdf5::datatype::Padding;
 use crate::input::hdf5::elements::regions;
@@ -37,7 +37,7 @@ impl TextSource for FixedText {
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
         let width = self.storage.element_bytes;
         each_fetch(&self.storage.shape, range, FETCH_BYTES / width.max(1) as u64, |first, part| {
-            let mut fields = vec![0; part.num_elements() as usize * width];
+            let mut fields = zeroed(part.num_elements(), width)?;
             self.storage.read(part, &mut fields)?;
             for (index, field) in fields.chunks_exact(width.max(1)).enumerate() {
                 push(&self.storage, out, first + index as u64, self.padding.trim(field))?;
@@ -71,7 +71,7 @@ pub fn push(
 }
 
 /// Calls `fetch` for each part of a range of row-major positions, with the first position of the
-/// part; a part has at most `most` elements, or one row.
+/// part; a part has at most `most` elements.
 pub fn each_fetch(
     shape: &[u64],
     range: Range<u64>,
@@ -170,5 +170,28 @@ impl TextSource for LibraryText {
 
     fn read_range(&self, range: Range<u64>, out: &mut TextBuf) -> Result<(), ReadError> {
         each_fetch(&self.library.shape, range, 1 << 16, |_, part| self.library.read_text(part, out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Dims;
+    use crate::input::hdf5::file::HdfFile;
+    use crate::input::hdf5::values::Layout;
+    use crate::io::{Context, Limits};
+
+    #[test]
+    fn a_string_that_claims_more_than_there_is_memory_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.h5");
+        ::hdf5::File::create(&path).unwrap().close().unwrap();
+        let file = HdfFile::open(&path, &Context::new(Limits::default())).unwrap();
+        let (shape, layout) = (Dims::from_elem(1, 1), Layout::Fill(Vec::new()));
+        let storage =
+            Storage::new(&std::sync::Arc::new(file), "/x", shape, 1 << 60, layout).unwrap();
+        let text = FixedText::new(storage, Padding::Null, false);
+        let error = text.read_range(0..1, &mut TextBuf::new()).unwrap_err().to_string();
+        assert!(error.contains("have to be in memory at once"), "{error}");
     }
 }

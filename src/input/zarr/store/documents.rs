@@ -43,6 +43,20 @@ impl Format {
             Self::V3 => "zarr.json",
         }
     }
+
+    /// Refuses the document of a node that does not say that it is of this version: zarr-python takes
+    /// it for no node, so that all that is below would be missing there.
+    fn check(self, fields: &Map<String, Value>) -> Result<(), String> {
+        let version = match self {
+            Self::V2 => 2,
+            Self::V3 => 3,
+        };
+        match fields.get("zarr_format") {
+            Some(found) if found.as_u64() == Some(version) => Ok(()),
+            Some(found) => Err(format!("zarr_format is {found}, not {version}")),
+            None => Err("zarr_format is missing".to_owned()),
+        }
+    }
 }
 
 impl NodeDocument {
@@ -56,6 +70,7 @@ impl NodeDocument {
 
     /// From a `zarr.json`.
     fn v3(mut fields: Map<String, Value>) -> Result<Self, String> {
+        Format::V3.check(&fields)?;
         let attrs = attrs::attrs(fields.get("attributes"));
         match fields.get("node_type").and_then(Value::as_str) {
             Some("group") => Ok(Self::group(attrs)),
@@ -87,7 +102,7 @@ pub fn read(store: &dyn Directory) -> Result<(Format, NodeDocument), OpenError> 
         Err(OpenError::Damaged { .. }) => None,
         other => other?,
     };
-    if walk.document("", ".zgroup")?.is_none() && metadata.is_none() {
+    if walk.v2("", ".zgroup")?.is_none() && metadata.is_none() {
         if walk.document("", ".zarray").is_ok_and(|array| array.is_none()) {
             return Err(OpenError::NotZarr { path: store.path().to_owned() });
         }
@@ -123,10 +138,15 @@ fn consolidated_v2(document: &Map<String, Value>) -> Option<Vec<(String, NodeDoc
         let Some((path, name)) = key.rsplit_once('/') else { continue };
         let node = nodes.entry(path).or_default();
         match name {
-            ".zgroup" => node.0 = Some(Kind::Group),
+            ".zgroup" => {
+                Format::V2.check(value.as_object()?).ok()?;
+                node.0 = Some(Kind::Group);
+            }
             ".zarray" => {
+                let fields = value.as_object()?;
+                Format::V2.check(fields).ok()?;
                 node.0 = Some(Kind::Array);
-                node.1 = value.as_object()?.clone();
+                node.1 = fields.clone();
             }
             ".zattrs" => node.2 = attrs::attrs(Some(value)),
             _ => return None,
@@ -211,6 +231,16 @@ impl Walk<'_> {
             .map_err(|why| self.damaged(key, &format!("{name} cannot be parsed: {why}")))
     }
 
+    /// The document of a node of version 2.
+    fn v2(&self, key: &str, name: &str) -> Result<Option<Map<String, Value>>, OpenError> {
+        let fields = self.document(key, name)?;
+        if let Some(fields) = &fields {
+            let checked = Format::V2.check(fields);
+            checked.map_err(|what| self.damaged(&below(key, name), &what))?;
+        }
+        Ok(fields)
+    }
+
     /// The nodes in a directory. What is there besides nodes is passed over, as zarr-python does.
     /// `trail` holds the directories above, so that a link that leads back ends there.
     fn children(
@@ -250,8 +280,8 @@ impl Walk<'_> {
             let document = self.document(key, "zarr.json")?.map(NodeDocument::v3).transpose();
             return document.map_err(|what| self.damaged(key, &what));
         }
-        let array = self.document(key, ".zarray")?;
-        if array.is_none() && self.document(key, ".zgroup")?.is_none() {
+        let array = self.v2(key, ".zarray")?;
+        if array.is_none() && self.v2(key, ".zgroup")?.is_none() {
             return Ok(None);
         }
         let attributes = self.document(key, ".zattrs")?.map(Value::Object);

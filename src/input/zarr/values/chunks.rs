@@ -9,7 +9,7 @@ use crate::input::zarr::encoding::{
     Body, Checksum, Endian, Header, IndexAt, ShardIndex, json_to_vlen, to_little_endian, zeroed,
 };
 use crate::input::zarr::store::Place;
-use crate::io::{Block, BlockKey, Context, Source, SpillError, Spilled, Stream};
+use crate::io::{Block, BlockKey, Context, Source, Spilled, Stream, check_whole_chunk};
 
 /// No compressed chunk may decode to more.
 const MAX_CHUNK_BYTES: u64 = 4 << 30;
@@ -146,40 +146,21 @@ impl Chunks {
     /// Decodes a chunk to disk.
     fn spill(&self, index: &[u64], stored: &Stored<'_>) -> Result<Spilled, ReadError> {
         let len_bytes = self.decoded_len()? as u64;
-        let dir = self.context.spill_dir();
-        let damaged = |what| self.place.corrupt(format!("chunk {index:?}: {what}"));
-        if !self.header.codecs.is_streamed() {
-            let most = self.context.largest_transient_bytes();
-            if len_bytes > most {
-                return Err(ReadError::unsupported(
-                    self.place.store(),
-                    &self.place.element,
-                    format!(
-                        "a chunk of {len_bytes} bytes has to be decoded in memory as a whole, where \
-                         {most} may be used\n  hint: raise --memory, or write the store again with \
-                         smaller chunks"
-                    ),
-                ));
-            }
-            let mut bytes = self.decode(index)?;
-            // As it was encoded: what is read back is swapped then.
-            to_little_endian(&self.header.element, &mut bytes);
-            return Spilled::fill(dir, len_bytes, &mut &*bytes).map_err(|error| match error {
-                SpillError::Decode(what) => damaged(what),
-                SpillError::Write(error) => error,
-            });
-        }
-        let mut stream =
-            Stream::new(0, stored.len, |at, out: &mut [u8]| stored.read_exact_at(at, out));
-        let spilled = match self.header.codecs.reader(Box::new(&mut stream)) {
-            Ok(mut decoded) => Spilled::fill(dir, len_bytes, &mut *decoded),
-            Err(error) => Err(SpillError::Decode(error.to_string())),
+        let (dir, chunk) = (self.context.spill_dir(), format!("chunk {index:?}"));
+        let codecs = &self.header.codecs;
+        let spilled = if codecs.is_streamed() {
+            let read = |at, out: &mut [u8]| stored.read_exact_at(at, out);
+            let stream = Stream::new(0, stored.len, read);
+            Spilled::of_stream(dir, &chunk, len_bytes, stream, |stored| codecs.reader(stored))
+        } else {
+            check_whole_chunk(len_bytes, self.context.largest_transient_bytes()).and_then(|()| {
+                let mut bytes = self.decode(index)?;
+                // As it was encoded: what is read back is swapped then.
+                to_little_endian(&self.header.element, &mut bytes);
+                Spilled::of_bytes(dir, &chunk, &bytes)
+            })
         };
-        spilled.map_err(|error| match (stream.failure.take(), error) {
-            (Some(failure), _) => failure,
-            (None, SpillError::Decode(what)) => damaged(what),
-            (None, SpillError::Write(error)) => error,
-        })
+        spilled.map_err(|error| self.place.within(error.of_file(self.place.store())))
     }
 
     /// Finds the stored bytes of a chunk; `None` when it was never written.

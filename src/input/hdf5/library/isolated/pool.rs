@@ -1,9 +1,10 @@
 //! The processes that run libhdf5: started when they are needed, at most [`MOST_WORKERS`], held to
 //! limits of memory and time, and replaced when they die of a file.
 //!
-//! What holds: every question is answered, by an answer or by a reason, within the limits. A process
-//! whose file gave an error is not used for another file: what damage did to its memory is unknown. A
-//! process that was forked asks none that the one it was forked from started.
+//! What holds: every question is answered, by an answer or by a reason, within the limits. What happens
+//! to a process before it has the question is not said of the file. A process whose file gave an error
+//! is not used for another file: what damage did to its memory is unknown. A process that was forked
+//! asks none that the one it was forked from started.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -105,25 +106,34 @@ impl Pool {
     /// Asks, and waits for the answer.
     ///
     /// # Errors
-    /// What the library says, or how it died.
+    /// What the library says, or how it died; [`Complaint::Unavailable`] when there is no process.
     pub fn ask<A: DeserializeOwned>(&self, question: &Question) -> Result<A, Complaint> {
         if cfg!(fuzzing) {
             return Err("libhdf5 is not asked while our own code is fuzzed".to_owned().into());
         }
-        let (turn, worker) = self.take();
-        let mut worker = match worker {
-            Some(worker) => worker,
-            None => Worker::start(&self.helper)
-                .map_err(|error| format!("the process that runs libhdf5 cannot start: {error}"))?,
-        };
-        let answer: Result<A, Complaint> =
-            worker.ask(question, self.patience).map_err(|stop| worker.ended(&stop))?;
+        let (turn, idle) = self.take();
+        let was_idle = idle.is_some();
+        let mut worker = idle.map_or_else(|| self.start(), Ok)?;
+        let mut asked = worker.ask(question, self.patience);
+        // It may have been ended while nobody asked it anything.
+        if was_idle && matches!(asked, Err(Stop::Unasked(_))) {
+            worker = self.start()?;
+            asked = worker.ask(question, self.patience);
+        }
+        let answer: Result<A, Complaint> = asked.map_err(|stop| worker.ended(&stop))?;
         if answer.is_ok() {
             std::mem::forget(turn);
             self.lock().idle.push(worker);
             self.freed.notify_one();
         }
         answer
+    }
+
+    fn start(&self) -> Result<Worker, Complaint> {
+        Worker::start(&self.helper).map_err(|error| {
+            let why = format!("the process that runs libhdf5 cannot start: {error}");
+            Complaint::Unavailable(why)
+        })
     }
 
     /// A turn, with a process if one is idle.
@@ -156,14 +166,10 @@ impl Pool {
 enum Stop {
     /// It took more than this.
     Late(&'static str, Duration),
+    /// The process was gone before it had the question.
+    Unasked(io::Error),
     /// The process is gone, or said nonsense.
     Gone(io::Error),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Gone(error)
-    }
 }
 
 impl Worker {
@@ -190,7 +196,7 @@ impl Worker {
     ) -> Result<Result<A, Complaint>, Stop> {
         let wanted = question.answer_bytes().saturating_mul(COPIES);
         self.limit_memory(MEMORY_BYTES.saturating_add(wanted));
-        wire::send(question, &mut self.questions)?;
+        wire::send(question, &mut self.questions).map_err(Stop::Unasked)?;
         let limits = Limits {
             began: Instant::now(),
             used: processor_time(self.child.id()),
@@ -208,10 +214,15 @@ impl Worker {
     }
 
     /// How this process came to its end, of which it is relieved.
-    fn ended(&mut self, stop: &Stop) -> String {
+    fn ended(&mut self, stop: &Stop) -> Complaint {
         let _ = self.child.kill();
         let status = self.child.wait();
-        match stop {
+        let what = match stop {
+            Stop::Unasked(error) => {
+                let why =
+                    format!("the process that runs libhdf5 ended before it was asked: {error}");
+                return Complaint::Unavailable(why);
+            }
             Stop::Late(what, limit) => format!(
                 "libhdf5 came to no end within {} s of {what}; the file is damaged",
                 limit.as_secs()
@@ -224,7 +235,8 @@ impl Worker {
                 ),
                 _ => format!("the process that runs libhdf5 ended: {error}"),
             },
-        }
+        };
+        Complaint::Said(what)
     }
 
     fn limit_memory(&self, bytes: u64) {
@@ -320,6 +332,7 @@ mod tests {
 
     use super::super::wire::Ask;
     use super::*;
+    use crate::base::{Fault, Kind};
     use crate::input::hdf5::library::pinned::Pinned;
 
     /// A process that answers by a shell script.
@@ -328,10 +341,13 @@ mod tests {
         Pool::new(Helper { program: "/bin/bash".into(), arguments }, patience)
     }
 
+    fn question() -> Question {
+        Question::new(&Pinned::nowhere("/a"), Ask::Tree { base: 0 })
+    }
+
     fn ask(pool: &Pool) -> Result<Vec<u8>, String> {
-        let question = Question::new(&Pinned::nowhere("/a"), Ask::Tree { base: 0 });
-        pool.ask(&question).map_err(|complaint| match complaint {
-            Complaint::Said(what) => what,
+        pool.ask(&question()).map_err(|complaint| match complaint {
+            Complaint::Said(what) | Complaint::Unavailable(what) => what,
             Complaint::Replaced => "replaced".to_owned(),
         })
     }
@@ -361,7 +377,10 @@ mod tests {
 
     #[test]
     fn a_process_that_dies_or_never_ends_is_an_error_and_the_next_question_has_another() {
-        let broken = pool("kill -SEGV $$", Patience::default());
+        let mut asked = Vec::new();
+        wire::send(&question(), &mut asked).unwrap();
+        let script = format!("head -c {} > /dev/null; kill -SEGV $$", asked.len());
+        let broken = pool(&script, Patience::default());
         for _ in 0..3 {
             assert!(ask(&broken).unwrap_err().contains("signal 11"), "{:?}", ask(&broken));
         }
@@ -416,9 +435,29 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_told() {
+    fn another_process_takes_the_place_of_one_that_was_ended_while_it_was_idle() {
+        let dir = tempfile::tempdir().unwrap();
+        let started = dir.path().join("started");
+        let note = format!("echo >> {}", started.display());
+        let pool = pool(&format!("{note}; {YES}; exec cat > /dev/null"), Patience::default());
+        for starts in 1..4 {
+            assert_eq!(ask(&pool).unwrap(), b"x");
+            assert_eq!(std::fs::read_to_string(&started).unwrap().lines().count(), starts);
+            for worker in &mut pool.lock().idle {
+                worker.child.kill().unwrap();
+                worker.child.wait().unwrap();
+            }
+        }
+        assert_eq!(pool.lock().count, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told_and_not_of_the_file() {
         let helper = Helper { program: "/nowhere/anncat".into(), arguments: Vec::new() };
-        let error = ask(&Pool::new(helper, Patience::default())).unwrap_err();
-        assert!(error.contains("cannot start"), "{error}");
+        let asked = Pool::new(helper, Patience::default()).ask::<Vec<u8>>(&question());
+        let error = asked.unwrap_err().of(std::path::Path::new("/a"), "/x");
+        assert_eq!(error.kind(), Kind::InputUnreadable);
+        let told = error.to_string();
+        assert!(told.starts_with("/a: /x: the process that runs libhdf5 cannot start"), "{told}");
     }
 }

@@ -26,7 +26,7 @@ pub use walk::root as plain_root;
 ///
 /// # Errors
 /// [`ReadError::Changed`]; or the library cannot open the file, or its root group, or does not live
-/// through it.
+/// through it, or cannot be asked.
 pub fn root(file: &Arc<HdfFile>) -> Result<(Group, Vec<(String, Deferred)>), ReadError> {
     let (pinned, base) = (&Pinned::of(&*file.source), file.base);
     let found: Result<plain::PlainGroup, Complaint> = match pool() {
@@ -34,10 +34,6 @@ pub fn root(file: &Arc<HdfFile>) -> Result<(Group, Vec<(String, Deferred)>), Rea
         Some(pool) => pool.ask(&wire::Question::new(pinned, wire::Ask::Tree { base })),
     };
     file.source.verify()?;
-    let path = file.source.path();
-    let found = found.map_err(|complaint| match complaint {
-        Complaint::Replaced => ReadError::Changed { file: path.to_owned() },
-        Complaint::Said(what) => ReadError::corrupt(path, "", what),
-    })?;
+    let found = found.map_err(|complaint| complaint.of(file.source.path(), ""))?;
     Ok(found.tree(file))
 }

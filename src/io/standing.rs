@@ -23,12 +23,6 @@ pub fn start_of(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// Whether two paths name one place, as far as names tell.
-pub fn is_same(one: &Path, other: &Path) -> bool {
-    let absolute = |path: &Path| std::path::absolute(path).ok();
-    absolute(one).is_some_and(|one| absolute(other) == Some(one))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,8 +36,6 @@ mod tests {
         assert_eq!(start_of(&file, 4).unwrap(), b"some");
         assert_eq!(start_of(Path::new("/dev/zero"), 4).unwrap(), b"");
         assert!(start_of(dir.path(), 4).is_err());
-        assert!(is_same(Path::new("a/./b"), Path::new("a/b")));
-        assert!(!is_same(Path::new("a"), Path::new("b")));
     }
 
     #[test]
