@@ -15,16 +15,10 @@ from pathlib import Path
 
 from . import loaders
 from .measure import MIB, Absent, Figure, Skipped, settle
-from .rows import CONCAT, READ
+from .rows import CONCAT, IN_PYTHON, READ
 
 ANNBATCH = Path(__file__).resolve().parent / "annbatch_loader.py"
 
-OURS = """
-import anncat
-t = time.perf_counter()
-anncat.concat(sys.argv[1:], join="outer")
-seconds = time.perf_counter() - t
-"""
 STORE = """
 import anncat
 t = time.perf_counter()
@@ -56,12 +50,12 @@ def concat(bench):
     for compression, goal in [("none", 8), ("gzip", 7)]:
         inputs = bench.inputs(compression=compression)
         ours_s, peer_s = bench.median(
-            lambda inputs=inputs: bench.python_with_memory(OURS, *inputs),
+            lambda inputs=inputs: bench.python_with_memory(IN_PYTHON, *inputs),
             lambda inputs=inputs: bench.python_with_memory(CONCAT, *inputs),
         )
         figures.append(Figure(f"{compression}: seconds", ours_s, "s", (">=", goal), peer_s, "anndata.concat"))
         # Memory of a process that has no more than it asked for.
-        ours, peer = (bench.python(code, *inputs)[0].peak_bytes / MIB for code in (OURS, CONCAT))
+        ours, peer = (bench.python(code, *inputs)[0].peak_bytes / MIB for code in (IN_PYTHON, CONCAT))
         figures.append(
             Figure(f"{compression}: peak memory", ours, "MiB", ("<=", 0.4), peer, "anndata.concat", speed=False)
         )
@@ -74,7 +68,7 @@ def memory(bench):
     result = "\nimport os; held = int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGESIZE')"
     for compression in ("none", "gzip"):
         inputs = bench.inputs(compression=compression)
-        code = OURS.replace("anncat.concat", "adata = anncat.concat") + result + "\nseconds = size_of(adata)\n"
+        code = IN_PYTHON.replace("anncat.concat", "adata = anncat.concat") + result + "\nseconds = size_of(adata)\n"
         ran, size = bench.python(SIZE_OF + code, *inputs)
         started, _ = bench.python("import anncat, pandas, zarr, scipy.sparse\nseconds = 0\n")
         peak = (ran.peak_bytes - started.peak_bytes) / MIB

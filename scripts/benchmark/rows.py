@@ -18,6 +18,12 @@ t = time.perf_counter()
 ad.concat([ad.read_h5ad(path) for path in sys.argv[1:]], join="outer")
 seconds = time.perf_counter() - t
 """
+IN_PYTHON = """
+import anncat
+t = time.perf_counter()
+anncat.concat(sys.argv[1:], join="outer")
+seconds = time.perf_counter() - t
+"""
 READ = """
 t = time.perf_counter()
 ad.read_zarr(sys.argv[1])
@@ -85,9 +91,14 @@ def read_zarr(bench):
 
 
 def in_memory(bench):
-    """all in memory: mount and read_zarr, beside anndata.concat of the files; seconds and peak memory"""
+    """all in memory: anncat.concat, mount and read_zarr, beside anndata.concat of the files; seconds and peak memory"""
     inputs = bench.inputs()
-    ours, peers = [], []
+    python, ours, peers = [], [], []
+
+    def in_python():
+        ran, seconds = bench.python(IN_PYTHON, *inputs)
+        python.append(ran.peak_bytes / MIB)
+        return seconds
 
     def mounted():
         with bench.mounted(inputs, "--join", "outer") as (merged, ready_s, pid):
@@ -100,10 +111,19 @@ def in_memory(bench):
         peers.append(ran.peak_bytes / MIB)
         return seconds
 
-    mounted_s, concat_s = bench.median(mounted, concatenated)
-    # Of ours, that of both processes.
-    memory = Figure("peak memory", statistics.median(ours), "MiB", None, statistics.median(peers), "anndata.concat")
-    return [Figure("seconds", mounted_s, "s", None, concat_s, "anndata.concat"), memory]
+    python_s, mounted_s, concat_s = bench.median(in_python, mounted, concatenated)
+
+    def beside(label, value, unit, peer):
+        return Figure(label, value, unit, None, peer, "anndata.concat")
+
+    peak = statistics.median(peers)
+    return [
+        beside("in Python: seconds", python_s, "s", concat_s),
+        beside("in Python: peak memory", statistics.median(python), "MiB", peak),
+        beside("seconds", mounted_s, "s", concat_s),
+        # Of both processes.
+        beside("peak memory", statistics.median(ours), "MiB", peak),
+    ]
 
 
 def reading(files) -> float:
