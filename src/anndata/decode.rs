@@ -280,11 +280,13 @@ fn align(
                 Elem::Awkward(array) => std::slice::from_ref(&array.len),
                 Elem::Record(records) => &records.shape,
                 Elem::Dict(inner) => {
-                    let inner = inner.keys().next().map_or("", String::as_str);
-                    return Err(at.fail(format!(
-                        "expected an array, found a dict; a name with a slash in it \
-                         (\"{key}/{inner}\") makes one\n  hint: rename the element in the file"
-                    )));
+                    return Err(at.fail(match inner.keys().next() {
+                        Some(inner) => format!(
+                            "expected an array, found a dict; a name with a slash in it \
+                             (\"{key}/{inner}\") makes one\n  hint: rename the element in the file"
+                        ),
+                        None => "expected an array, found a group with nothing in it".to_owned(),
+                    }));
                 }
                 other => {
                     let found = describe(other);

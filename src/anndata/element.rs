@@ -38,6 +38,10 @@ fn decode_group(group: &Group, at: &Place<'_>) -> Result<Elem, DecodeError> {
             Ok(Elem::Nullable(nullable::decode(group, Values::Text, at)?))
         }
         ("awkward-array", "0.1.0" | "") => Ok(Elem::Awkward(awkward::decode(group, at)?)),
+        ("array" | "string-array" | "rec-array" | "null", _)
+        | ("numeric-scalar" | "string" | "bytes", _) => Err(
+            at.fail(format!("its encoding is {encoding:?}, which is an array, but it is a group"))
+        ),
         _ => Err(DecodeError::UnknownEncoding {
             file: at.file.to_path_buf(),
             element: at.element(),

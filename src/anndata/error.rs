@@ -76,9 +76,10 @@ pub fn drop_hint(element: &str) -> String {
     format!("\n  hint: --drop '{pattern}' leaves it out")
 }
 
-/// As a pattern that can be typed: what a terminal would obey is any character.
+/// As a pattern that can be typed within quotes: what a terminal would obey, or what ends the quotes,
+/// is any character.
 fn escaped(name: &str) -> String {
-    glob::Pattern::escape(name).replace(char::is_control, "?")
+    glob::Pattern::escape(name).replace(|char: char| char.is_control() || char == '\'', "?")
 }
 
 impl Fault for DecodeError {

@@ -19,6 +19,11 @@ pub(super) fn decode(array: &ArrayNode, at: &Place<'_>) -> Result<Elem, DecodeEr
         ("null", "0.1.0" | "") => Ok(Elem::Null),
         ("array" | "string-array" | "rec-array", "0.2.0" | "") => as_stored(&array.data, at),
         ("numeric-scalar" | "string" | "bytes", "0.2.0" | "") => scalar(&array.data, at),
+        ("dict" | "anndata" | "raw" | "csr_matrix" | "csc_matrix" | "dataframe", _)
+        | ("categorical" | "awkward-array", _)
+        | ("nullable-integer" | "nullable-boolean" | "nullable-string-array", _) => Err(
+            at.fail(format!("its encoding is {encoding:?}, which is a group, but it is an array"))
+        ),
         _ => Err(DecodeError::UnknownEncoding {
             file: at.file.to_path_buf(),
             element: at.element(),

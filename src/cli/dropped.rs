@@ -1,11 +1,13 @@
 //! `--list-dropped`: the names that an inner join drops, in a file.
 
 use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Failure, Result, usage};
+use super::failure::Doing;
+use super::{Failure, Result, Talk, usage};
 use crate::base::Kind;
 use crate::concat::DroppedNames;
 use crate::io::start_of;
@@ -15,8 +17,8 @@ use crate::recipe::Planned;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Notes")]
 pub struct DroppedArgs {
-    /// Write the names that an inner join drops into FILE: a line each, the axis and the name with
-    /// a tab between
+    /// Write the names that an inner join drops into FILE, or to the standard output with -: a line
+    /// each, the axis and the name with a tab between
     #[arg(long, value_name = "FILE")]
     list_dropped: Option<PathBuf>,
 }
@@ -27,7 +29,7 @@ impl DroppedArgs {
     /// # Errors
     /// Both have one path.
     pub fn check(&self, other: &Path) -> Result<()> {
-        match &self.list_dropped {
+        match self.file() {
             Some(path) if is_same(path, other) => Err(usage(format!(
                 "{}: the names that are dropped and something else are to be written there\n  \
                  hint: give --list-dropped the name of a file of its own",
@@ -37,12 +39,43 @@ impl DroppedArgs {
         }
     }
 
+    /// Refuses a list on the standard output where that is an answer for programs.
+    ///
+    /// # Errors
+    /// Both are asked for.
+    pub fn check_stdout(&self, talk: Talk) -> Result<()> {
+        match self.is_stdout() && talk.is_json() {
+            true => Err(usage(
+                "both --json and --list-dropped - write to the standard output\n  \
+                 hint: give --list-dropped the name of a file",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn is_stdout(&self) -> bool {
+        self.list_dropped.as_deref() == Some(Path::new("-"))
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.list_dropped.as_deref().filter(|_| !self.is_stdout())
+    }
+
     /// Writes the list, if it was asked for.
     ///
     /// # Errors
     /// Something that is no such list stands there, or it cannot be written.
     pub fn write(&self, planned: &Planned) -> Result<()> {
-        let Some(path) = &self.list_dropped else { return Ok(()) };
+        if self.is_stdout() {
+            let mut out = std::io::stdout().lock();
+            let text = list(&planned.plan().dropped);
+            return match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+                // The reader has seen enough (`| head`).
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                written => written.doing(Kind::System, "cannot print"),
+            };
+        }
+        let Some(path) = self.file() else { return Ok(()) };
         if !is_replaceable(path) {
             return Err(usage(format!(
                 "{}: something that is no list of names stands there\n  hint: give --list-dropped \
@@ -92,6 +125,16 @@ fn list(dropped: &[DroppedNames]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dash_is_the_standard_output() {
+        let args = |path: &str| DroppedArgs { list_dropped: Some(PathBuf::from(path)) };
+        let json = Talk::of_words([std::ffi::OsString::from("--json")].into_iter());
+        assert!(args("-").is_stdout() && args("-").file().is_none());
+        assert!(!args("./-").is_stdout() && args("./-").check_stdout(json).is_ok());
+        assert!(args("-").check_stdout(Talk::default()).is_ok());
+        assert_eq!(args("-").check_stdout(json).unwrap_err().kind(), Kind::Usage);
+    }
 
     #[test]
     fn a_place_may_have_several_names() {

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::failure::Doing;
 use super::words::counted;
-use super::{Failure, Result, usage};
+use super::{Failure, Result, table, usage};
 use crate::base::Kind;
 use crate::recipe::{Input, Place, Relocation};
 
@@ -190,16 +190,15 @@ fn refuse_table(text: &[u8], list: &Path) -> Result<()> {
         };
         // A header alone may be an odd name; a list of nothing but rows is a table.
         if lines(text).count() > 1 && lines(text).all(|line| is_row(&line)) {
-            let first = lines(text).next().unwrap_or_default();
-            let shown = if separator == '\t' { "\\t".to_owned() } else { separator.to_string() };
+            let rows: Vec<&OsStr> = lines(text).collect();
             return Err(Failure::at(
                 Kind::InputUnreadable,
                 list,
                 format_args!(
                     "this is a table ({}), and a list of inputs has a PATH or KEY=PATH a line\n  \
-                     hint: awk -F '{shown}' 'NR > 1 {{print $1 \"=\" $2}}' {} | anncat ... --from -",
-                    first.display(),
-                    list.display()
+                     hint: {}",
+                    rows[0].display(),
+                    table::hint(text, &rows, separator, list)
                 ),
             ));
         }

@@ -1,6 +1,7 @@
 //! Where the process in the background writes, when nobody says where.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::io::start_of;
 
@@ -8,6 +9,13 @@ use crate::io::start_of;
 const NAME_BYTES: usize = 64;
 /// What a line of a log begins with; `0` is any digit.
 const TIME: &[u8] = b"0000-00-00T00:00:00Z ";
+
+/// How long logs are kept that nobody named.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What stands before the number of the process in the first line of its log.
+const PROCESS: &[u8] = b" in process ";
+/// Most bytes of a first line: a path, and words around it.
+const LINE_BYTES: usize = 8 << 10;
 
 /// The log of a mount at this absolute path: in `XDG_STATE_HOME`, else `~/.local/state`, under the
 /// name of the mountpoint and a digest of its path. `None` where the user has no such place.
@@ -32,24 +40,66 @@ fn file_name(mountpoint: &Path) -> String {
     format!("{name}-{:08x}.log", digest as u32)
 }
 
-/// Makes an empty log; a former mount's at the same place is gone.
+/// Makes an empty log; a former mount's at the same place is gone, and so are old logs beside it.
 pub fn start(log: &Path) -> std::io::Result<()> {
     if let Some(directory) = log.parent() {
         std::fs::create_dir_all(directory)?;
+        if let Some(oldest) = SystemTime::now().checked_sub(KEPT) {
+            remove_older(directory, oldest);
+        }
     }
     std::fs::File::create(log).map(drop)
+}
+
+/// Removes a log that says nothing.
+pub fn forget_empty(log: &Path) {
+    if std::fs::metadata(log).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+        let _ = std::fs::remove_file(log);
+    }
+}
+
+/// Removes logs that were written to last before `oldest`. What cannot be removed may stay.
+fn remove_older(directory: &Path, oldest: SystemTime) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        // Not what a link leads to.
+        let is_old = entry.metadata().is_ok_and(|metadata| {
+            metadata.is_file() && metadata.modified().is_ok_and(|modified| modified < oldest)
+        });
+        let path = entry.path();
+        let is_ours =
+            || start_of(&path, LINE_BYTES).is_ok_and(|start| is_log(&start) && !is_served(&start));
+        if is_old && is_ours() {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether the process that a log begins with may still write to it: a mount lasts as long as it
+/// likes, and may have nothing to say.
+fn is_served(start: &[u8]) -> bool {
+    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let number = line.windows(PROCESS.len()).rposition(|bytes| bytes == PROCESS).map(|at| {
+        let digits = line[at + PROCESS.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        digits.map(|&byte| char::from(byte)).collect::<String>()
+    });
+    number.is_some_and(|number| !number.is_empty() && Path::new("/proc").join(number).exists())
 }
 
 /// Whether nothing is spoiled by writing to the end of this file, which is moved away when it has
 /// grown: nothing is there, or what begins as a log does, with a time.
 pub fn may_go_on(log: &Path) -> bool {
+    // What cannot be read is told when it is opened.
+    start_of(log, TIME.len()).map_or(true, |start| is_log(&start))
+}
+
+/// Whether a file that starts with this is a log, or empty.
+fn is_log(start: &[u8]) -> bool {
     let is_alike = |(&byte, &of_time): (&u8, &u8)| match of_time {
         b'0' => byte.is_ascii_digit(),
         other => byte == other,
     };
-    let is_log = |start: &[u8]| start.len() == TIME.len() && start.iter().zip(TIME).all(is_alike);
-    // What cannot be read is told when it is opened.
-    start_of(log, TIME.len()).map_or(true, |start| start.is_empty() || is_log(&start))
+    start.is_empty() || start.len() >= TIME.len() && start.iter().zip(TIME).all(is_alike)
 }
 
 #[cfg(test)]
@@ -68,6 +118,37 @@ mod tests {
         assert!(holding(b"") && holding(b"2026-11-28T00:21:44Z info: anncat 0.1.0 serves"));
         assert!(!holding(b"\x89HDF\r\n\x1a\n and more than twenty bytes"));
         assert!(!holding(b"2026-11-28 a diary") && !holding(b"2026"));
+    }
+
+    #[test]
+    fn old_logs_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let place = |name: &str| dir.path().join(name);
+        let write = |name: &str, text: &str, modified: SystemTime| {
+            std::fs::write(place(name), text).unwrap();
+            let file = std::fs::File::options().append(true).open(place(name)).unwrap();
+            file.set_modified(modified).unwrap();
+        };
+        let line = |process: u32| {
+            format!("2026-11-28T00:21:44Z info: anncat 0.1.0 serves /m in process {process}: 1 obs")
+        };
+        let old = now - KEPT - Duration::from_secs(60);
+        write("ended.log", &line(u32::MAX), old);
+        write("empty.log", "", old);
+        write("served.log", &line(std::process::id()), old);
+        write("new.log", &line(u32::MAX), now);
+        write("diary", "2026-11-28 a diary of more than twenty bytes", old);
+        std::os::unix::fs::symlink(place("diary"), place("link.log")).unwrap();
+        start(&place("begun.log")).unwrap();
+        let left = |name: &str| place(name).symlink_metadata().is_ok();
+        assert!(!left("ended.log") && !left("empty.log"));
+        for name in ["served.log", "new.log", "diary", "link.log", "begun.log"] {
+            assert!(left(name), "{name}");
+        }
+        forget_empty(&place("begun.log"));
+        forget_empty(&place("new.log"));
+        assert!(!left("begun.log") && left("new.log"));
     }
 
     #[test]

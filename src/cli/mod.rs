@@ -16,13 +16,15 @@ mod mount;
 mod plain;
 mod progress;
 mod signals;
+mod table;
 mod talk;
 mod unmount;
 mod words;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::base::Kind;
 
@@ -73,7 +75,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            hide_private(&mut error);
             let talk = Talk::of_words(std::env::args_os());
             if error.use_stderr() && talk.is_json() {
                 return talk.fail(&failure::of_clap(&error));
@@ -104,9 +107,42 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Takes subcommands that are nobody's business out of what clap says; it hides them in help only.
+fn hide_private(error: &mut clap::Error) {
+    let command = Cli::command();
+    let is_private =
+        |name: &String| command.find_subcommand(name).is_some_and(clap::Command::is_hide_set);
+    for kind in [ContextKind::ValidSubcommand, ContextKind::SuggestedSubcommand] {
+        let Some(ContextValue::Strings(names)) = error.get(kind) else { continue };
+        let names: Vec<String> = names.iter().filter(|name| !is_private(name)).cloned().collect();
+        match names.is_empty() {
+            true => drop(error.remove(kind)),
+            false => drop(error.insert(kind, ContextValue::Strings(names))),
+        }
+    }
+}
+
 /// Makes a limit on file sizes (`ulimit -f`) an error of the write that meets it, which cleans up,
 /// and not the end of the process.
 fn refuse_to_die_of_limits() {
     // SAFETY: ignoring a signal installs no handler, and no other thread runs yet.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_subcommands_are_not_told() {
+        for words in [&["anncat", "--json"][..], &["anncat", "libhdf"]] {
+            let mut error = Cli::try_parse_from(words).unwrap_err();
+            hide_private(&mut error);
+            let told = failure::of_clap(&error).to_string();
+            assert!(!told.contains(input::Helper::SUBCOMMAND), "{told}");
+        }
+        let mut error = Cli::try_parse_from(["anncat", "--json"]).unwrap_err();
+        hide_private(&mut error);
+        assert!(error.to_string().contains("materialize, unmount"), "{error}");
+    }
 }

@@ -72,7 +72,7 @@ struct ServingArgs {
     #[arg(long)]
     foreground: bool,
     /// Say `ready` on standard output when the store can be read, and unmount when standard input
-    /// ends: for programs that start this one
+    /// ends: for programs that start this one; needs --foreground
     #[arg(long, requires = "foreground")]
     until_eof: bool,
     /// Threads that answer requests [default: two a core, 4 to 16]
@@ -92,7 +92,8 @@ struct ServingArgs {
     allow_other: bool,
     /// Append messages of the background process to FILE; when that has 16 MiB it is renamed to
     /// FILE.1, and begun anew [default: a file for each mountpoint in
-    /// ~/.local/state/anncat, which each mount begins anew]
+    /// ~/.local/state/anncat, which each mount begins anew, and which is gone 30 days after the
+    /// last message]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 }
@@ -117,6 +118,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         )));
     }
     let mountpoint = Path::new(mountpoint);
+    args.recipe.dropped.check_stdout(talk)?;
     let recipe = args.recipe.recipe_with_layout(named)?;
     let (limits, dropped) = (args.recipe.limits(), &args.recipe.dropped);
     check_mountpoint(mountpoint)?;
@@ -140,10 +142,17 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         signals::end_by_interrupt();
         return finished;
     }
-    let side = daemon::fork().doing(Kind::System, "cannot start a background process")?;
+    // What somebody named is left alone.
+    let begun = log.as_deref().filter(|_| args.serving.log.is_none());
+    let side = daemon::fork().inspect_err(|_| begun.into_iter().for_each(log_file::forget_empty));
+    let side = side.doing(Kind::System, "cannot start a background process")?;
     match side {
         Side::Parent(waiter) => {
-            match waiter.wait().doing(Kind::System, "cannot wait for the mount")? {
+            let outcome = waiter.wait();
+            if !matches!(outcome, Ok(Outcome::Ready)) {
+                begun.into_iter().for_each(log_file::forget_empty);
+            }
+            match outcome.doing(Kind::System, "cannot wait for the mount")? {
                 Outcome::Ready => {
                     talk.say(ready_lines(&mountpoint, &args.serving, log.as_deref()));
                     Ok(ExitCode::SUCCESS)
@@ -157,6 +166,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         }
         Side::Child(handshake) => {
             let mut served = serve(&recipe, limits, &mountpoint, &args.serving, dropped, talk)?;
+            served.answer.log = log.as_deref().map(|log| log.display().to_string());
             served.tell(talk)?;
             announce(handshake, &served.mounted, log.as_deref())?;
             // The first line and the last one of the log.
@@ -190,6 +200,8 @@ struct MountAnswer {
     store: String,
     /// None with `--no-h5ad`.
     file: Option<String>,
+    /// None in the foreground, and where there is no place for it.
+    log: Option<String>,
     #[serde(flatten)]
     merge: MergeAnswer,
 }
@@ -265,6 +277,7 @@ fn serve(
         mountpoint: mountpoint.display().to_string(),
         store: mountpoint.join(STORE).display().to_string(),
         file: (!args.no_h5ad).then(|| mountpoint.join(FILE).display().to_string()),
+        log: None,
         merge: MergeAnswer {
             shape: merged.report.shape,
             inputs: merged.identities.len(),

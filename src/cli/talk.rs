@@ -54,10 +54,15 @@ impl Talk {
 
     /// Tells why the command fails; gives the exit code.
     pub fn fail(self, failure: &Failure) -> ExitCode {
+        self.fail_after(failure, None::<&()>)
+    }
+
+    /// The same of a command that has done a part of its work: programs learn what.
+    pub fn fail_after(self, failure: &Failure, done: Option<&impl Serialize>) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "error: {}", plain(&failure.to_string()));
         if self.json {
             // Who cannot be told this way has been told on stderr.
-            let _ = self.print(&FailureAnswer { error: failure.report() });
+            let _ = self.print(&FailureAnswer { error: failure.report(), done });
         }
         ExitCode::from(if failure.kind() == Kind::Usage { 2 } else { 1 })
     }
@@ -88,8 +93,10 @@ impl Talk {
 
 /// What `--json` prints of a command that fails.
 #[derive(Serialize)]
-struct FailureAnswer<'a> {
+struct FailureAnswer<'a, T> {
     error: &'a FaultReport,
+    #[serde(flatten)]
+    done: Option<&'a T>,
 }
 
 /// What `--json` of a command that merges says of the merge.

@@ -27,7 +27,7 @@ pub struct UnmountArgs {
     all: bool,
 }
 
-/// What `--json` prints.
+/// What `--json` prints; beside the error, too, when others could not be taken away.
 #[derive(Serialize)]
 struct UnmountAnswer {
     unmounted: Vec<String>,
@@ -48,11 +48,12 @@ pub fn run(args: &UnmountArgs, talk: Talk) -> Result<ExitCode> {
             unmounted => format!("unmounted: {}", unmounted.join(", ")),
         });
     }
+    let answer = UnmountAnswer { unmounted };
     if let Some(failure) = Failure::of_several(failures) {
-        return Err(failure);
+        return Ok(talk.fail_after(&failure, Some(&answer)));
     }
     if talk.is_json() {
-        talk.print(&UnmountAnswer { unmounted })?;
+        talk.print(&answer)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! The axis that is not concatenated, joined: read, and told where inputs share few names.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::anndata::Frame;
@@ -31,7 +32,7 @@ impl Planner<'_> {
             let error = error.within(&self.at(other.name()));
             PlanError::Read(error.of_file(&self.sources[input].file))
         })?;
-        let joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
+        let mut joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
             let mut files =
                 ambiguous.inputs.iter().map(|&input| self.sources[input].file.to_path_buf());
             PlanError::DuplicateName {
@@ -57,6 +58,8 @@ impl Planner<'_> {
         } else {
             self.tell_dropped_names(&names, &joined);
         }
+        // It is as large as the names, and only told.
+        joined.costly = None;
         if !joined.dropped.is_empty() {
             let (element, names) = (self.at(other.name()), Arc::new(joined.dropped.clone()));
             self.dropped.push(DroppedNames { element, names });
@@ -85,19 +88,21 @@ impl Planner<'_> {
             element: self.at(self.options.axis.other().name()),
             kept: joined.names.len() as u64,
             lost,
-            costs_most: joined.costly.as_ref().map(|costly| self.costs_most(names, costly)),
+            costs_most: joined.costly.as_ref().and_then(|costly| self.costs_most(names, costly)),
             num_names: joined.dropped.len() as u64,
             names: joined.dropped.iter().take(LISTED).map(str::to_owned).collect(),
         });
     }
 
-    fn costs_most(&self, names: &NameLists, costly: &Costly) -> CostsMost {
-        let inputs = || (0..).zip(&names.of_input).filter(|(_, list)| costly.lists.contains(list));
-        CostsMost {
+    fn costs_most(&self, names: &NameLists, costly: &Costly) -> Option<CostsMost> {
+        let most = costly.most(&names.of_input)?;
+        let is_of_them = |list: &usize| most.lists.binary_search(list).is_ok();
+        let inputs = || (0..).zip(&names.of_input).filter(|(_, list)| is_of_them(list));
+        Some(CostsMost {
             files: inputs().map(|(input, _)| self.shown(input)).collect(),
             lens: inputs().map(|(_, &list)| names.lists[list].len() as u64).collect(),
-            kept_without: costly.kept_without as u64,
-        }
+            kept_without: most.kept_without as u64,
+        })
     }
 
     fn of_a_kind(&self, names: &NameLists, lists: &[usize]) -> NamesOfAKind {
@@ -155,7 +160,7 @@ impl Planner<'_> {
         Ok(found)
     }
 
-    /// The columns of the other axis that may hold names: all of text, with their paths.
+    /// The columns of the other axis that may hold names, with their paths.
     fn columns_of_names(&self, input: usize) -> Result<Vec<(String, TextBuf)>, PlanError> {
         let other = self.options.axis.other();
         let mut found = Vec::new();
@@ -164,8 +169,32 @@ impl Planner<'_> {
             let text = column_text(column)
                 .and_then(|text| text.map(|text| read_all_text(&*text)).transpose())
                 .map_err(|error| error.within(&path))?;
-            found.extend(text.map(|text| (path, text)));
+            found.extend(text.filter(may_be_names).map(|text| (path, text)));
         }
         Ok(found)
+    }
+}
+
+/// Whether text tells rows apart, as names do. A column that says the same of many rows
+/// (`feature_types`) agrees with that of any file, and is no help.
+fn may_be_names(text: &TextBuf) -> bool {
+    let distinct: HashSet<&str> = text.iter().collect();
+    distinct.len() * 10 >= text.len() * 9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_nearly_unique() {
+        let ids: Vec<String> = (0..20).map(|id| format!("ENSG{id:011}")).collect();
+        let with_repeats = |repeats: usize| -> TextBuf {
+            let of = |row: usize| ids[row.max(repeats)].as_str();
+            (0..ids.len()).map(of).collect()
+        };
+        for (repeats, expected) in [(0, true), (2, true), (3, false), (19, false)] {
+            assert_eq!(may_be_names(&with_repeats(repeats)), expected, "{repeats}");
+        }
     }
 }

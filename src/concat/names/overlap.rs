@@ -7,10 +7,20 @@ const FEW: usize = 10;
 /// Kinds of names that are told apart. More of them are taken for one, which bounds the time.
 const MOST_KINDS: usize = 8;
 
+/// What an inner join of lists loses, to be asked for whom it costs most.
+#[derive(Debug)]
+pub struct Costly {
+    /// Of each list, the names that some other lacks.
+    lost: Vec<Vec<u32>>,
+    num_names: usize,
+    /// How many names all lists have.
+    kept: usize,
+}
+
 /// Lists without which an inner join would keep more names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Costly {
-    /// The lists.
+pub struct CostsMost {
+    /// The lists, in order.
     pub lists: Vec<usize>,
     /// How many names all others have.
     pub kept_without: usize,
@@ -64,45 +74,80 @@ pub(super) fn alike(lists: &[Vec<u32>], num_names: usize) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The lists that cost an inner join most: those that lack most of what most lists have, or else
-/// the one without which most is gained. `None` if nothing is gained, and for two lists, of which
-/// each costs what the other has alone.
+/// What an inner join of lists loses. `None` if it is nothing.
 pub(super) fn costly(lists: &[Vec<u32>], num_names: usize) -> Option<Costly> {
-    if lists.len() < 3 {
-        return None;
-    }
     let mut counts = vec![0_usize; num_names];
-    // Where one list alone lacks a name, its number is what the numbers of the others leave over.
-    let mut sums = vec![0_usize; num_names];
-    for (number, list) in lists.iter().enumerate() {
-        for &name in list {
-            counts[name as usize] += 1;
-            sums[name as usize] += number;
-        }
-    }
+    lists.iter().flatten().for_each(|&name| counts[name as usize] += 1);
+    let is_lost = |name: u32| counts[name as usize] < lists.len();
+    let lost: Vec<Vec<u32>> = lists
+        .iter()
+        .map(|list| list.iter().copied().filter(|&name| is_lost(name)).collect())
+        .collect();
     let kept = counts.iter().filter(|&&count| count == lists.len()).count();
-    let is_common = |name: u32| counts[name as usize] * 2 > lists.len();
-    let num_common = (0..num_names as u32).filter(|&name| is_common(name)).count();
-    let lacks_most =
-        |list: &Vec<u32>| list.iter().filter(|&&name| is_common(name)).count() * 2 < num_common;
-    let odd: Vec<usize> = (0..lists.len()).filter(|&list| lacks_most(&lists[list])).collect();
-    if !odd.is_empty() && odd.len() < lists.len() {
-        let mut left = counts.clone();
-        odd.iter().flat_map(|&list| &lists[list]).for_each(|&name| left[name as usize] -= 1);
-        let kept_without = left.iter().filter(|&&count| count == lists.len() - odd.len()).count();
-        if kept_without > kept {
-            return Some(Costly { lists: odd, kept_without });
-        }
+    lost.iter().any(|names| !names.is_empty()).then_some(Costly { lost, num_names, kept })
+}
+
+impl Costly {
+    /// The lists that cost most: those that lack most of what most inputs have, or else the one
+    /// without which most is gained for each input. Always those of fewer than half of the inputs:
+    /// of two halves, each costs what the other has alone. `of_input` has the list of each input.
+    pub fn most(&self, of_input: &[usize]) -> Option<CostsMost> {
+        let mut num_inputs = vec![0_usize; self.lost.len()];
+        of_input.iter().for_each(|&list| num_inputs[list] += 1);
+        self.lack_most(&num_inputs).or_else(|| self.gains_most(&num_inputs))
     }
-    let all: usize = (0..lists.len()).sum();
-    let mut gains = vec![0_usize; lists.len()];
-    for (count, sum) in counts.iter().zip(&sums) {
-        if count + 1 == lists.len() {
-            gains[all - sum] += 1;
+
+    fn lack_most(&self, num_inputs: &[usize]) -> Option<CostsMost> {
+        let all: usize = num_inputs.iter().sum();
+        let mut had_by = vec![0_usize; self.num_names];
+        for (names, num_inputs) in self.lost.iter().zip(num_inputs) {
+            names.iter().for_each(|&name| had_by[name as usize] += num_inputs);
         }
+        let num_common = self.kept + had_by.iter().filter(|&&had_by| had_by * 2 > all).count();
+        let lacks_most = |names: &Vec<u32>| {
+            let common = names.iter().filter(|&&name| had_by[name as usize] * 2 > all);
+            (self.kept + common.count()) * 2 < num_common
+        };
+        let lists: Vec<usize> =
+            (0..self.lost.len()).filter(|&list| lacks_most(&self.lost[list])).collect();
+        let num_odd: usize = lists.iter().map(|&list| num_inputs[list]).sum();
+        if num_odd * 2 >= all {
+            return None;
+        }
+        for &list in &lists {
+            self.lost[list].iter().for_each(|&name| had_by[name as usize] -= num_inputs[list]);
+        }
+        let gain = had_by.iter().filter(|&&had_by| had_by == all - num_odd).count();
+        (gain > 0).then(|| CostsMost { lists, kept_without: self.kept + gain })
     }
-    let (list, gain) = gains.into_iter().enumerate().rev().max_by_key(|&(_, gain)| gain)?;
-    (gain > 0).then(|| Costly { lists: vec![list], kept_without: kept + gain })
+
+    fn gains_most(&self, num_inputs: &[usize]) -> Option<CostsMost> {
+        let num_lists = self.lost.len();
+        let mut counts = vec![0_usize; self.num_names];
+        // Where one list alone lacks a name, its number is what the numbers of the others leave over.
+        let mut sums = vec![0_usize; self.num_names];
+        for (list, names) in self.lost.iter().enumerate() {
+            for &name in names {
+                counts[name as usize] += 1;
+                sums[name as usize] += list;
+            }
+        }
+        let sum_of_all: usize = (0..num_lists).sum();
+        let mut gains = vec![0_usize; num_lists];
+        for (count, sum) in counts.iter().zip(&sums) {
+            if count + 1 == num_lists {
+                gains[sum_of_all - sum] += 1;
+            }
+        }
+        let all: usize = num_inputs.iter().sum();
+        let is_odd = |list: &usize| gains[*list] > 0 && num_inputs[*list] * 2 < all;
+        // Of equal ones the last is the greatest.
+        let list = (0..num_lists)
+            .rev()
+            .filter(is_odd)
+            .max_by(|&a, &b| (gains[a] * num_inputs[b]).cmp(&(gains[b] * num_inputs[a])))?;
+        Some(CostsMost { lists: vec![list], kept_without: self.kept + gains[list] })
+    }
 }
 
 #[cfg(test)]
@@ -135,16 +180,24 @@ mod tests {
         assert_eq!(groups.concat().len(), 20);
     }
 
+    fn most_of(lists: &[&Vec<u32>], of_input: &[usize], num_names: usize) -> Option<CostsMost> {
+        let lists: Vec<Vec<u32>> = lists.iter().map(|&list| list.clone()).collect();
+        costly(&lists, num_names)?.most(of_input)
+    }
+
+    fn costs(lists: &[usize], kept_without: usize) -> Option<CostsMost> {
+        Some(CostsMost { lists: lists.to_vec(), kept_without })
+    }
+
     #[test]
     fn who_costs_most() {
         let full: Vec<u32> = (0..100).collect();
         let odd: Vec<u32> = (95..100).collect();
         let but_one: Vec<u32> = (0..99).collect();
         let costly_of = |lists: &[&Vec<u32>]| {
-            costly(&lists.iter().map(|&list| list.clone()).collect::<Vec<_>>(), 100)
+            let of_input: Vec<usize> = (0..lists.len()).collect();
+            most_of(lists, &of_input, 100)
         };
-        let costs =
-            |lists: &[usize], kept_without| Some(Costly { lists: lists.to_vec(), kept_without });
         assert_eq!(costly_of(&[&full, &odd, &full, &full]), costs(&[1], 100));
         assert_eq!(costly_of(&[&full, &odd, &full, &but_one]), costs(&[1], 99));
         assert_eq!(costly_of(&[&odd, &full, &full, &full, &odd]), costs(&[0, 4], 100));
@@ -152,5 +205,35 @@ mod tests {
         assert_eq!(costly_of(&[&full, &full, &Vec::new()]), costs(&[2], 100));
         assert_eq!(costly_of(&[&full, &odd]), None);
         assert_eq!(costly_of(&[&vec![1], &vec![2], &vec![3]]), None);
+    }
+
+    #[test]
+    fn who_costs_most_is_found_by_inputs_also_where_they_share_a_list() {
+        let full: Vec<u32> = (0..100).collect();
+        let panel = |own: u32| (0..5).chain(own..own + 50).collect::<Vec<u32>>();
+        let but = |lacks: &[u32]| {
+            full.iter().copied().filter(|name| !lacks.contains(name)).collect::<Vec<u32>>()
+        };
+        let (a, b) = (panel(100), panel(150));
+        let most_of = |lists: &[&Vec<u32>], num_inputs: &[usize]| {
+            let inputs = num_inputs.iter().enumerate();
+            let of_input: Vec<usize> =
+                inputs.flat_map(|(list, &num_inputs)| vec![list; num_inputs]).collect();
+            most_of(lists, &of_input, 200)
+        };
+        assert_eq!(most_of(&[&full, &a], &[20, 1]), costs(&[1], 100));
+        assert_eq!(most_of(&[&a, &full], &[1, 20]), costs(&[0], 100));
+        // One file of genes among twenty panels is as odd.
+        assert_eq!(most_of(&[&full, &a], &[1, 20]), costs(&[0], 55));
+        assert_eq!(most_of(&[&a, &full, &b], &[1, 20, 1]), costs(&[0, 2], 100));
+        assert_eq!(most_of(&[&a, &full, &b], &[3, 20, 4]), costs(&[0, 2], 100));
+        assert_eq!(most_of(&[&full, &but(&[7])], &[2, 1]), costs(&[1], 100));
+        // What is gained counts for each input that is left out.
+        let (few, fewer) = (but(&[1, 2]), but(&[3, 4, 5]));
+        assert_eq!(most_of(&[&full, &few, &fewer], &[9, 1, 3]), costs(&[1], 97));
+        assert_eq!(most_of(&[&full, &few, &fewer], &[9, 1, 1]), costs(&[2], 98));
+        // Neither half is the odd one.
+        assert_eq!(most_of(&[&full, &a], &[2, 2]), None);
+        assert_eq!(most_of(&[&full, &full], &[1, 1]), None);
     }
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import awkward as ak
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -103,7 +104,8 @@ def _mapping(state, path, expected, actual) -> None:
 
 
 def _kind(value) -> str:
-    if value is None:
+    # What a reader makes of a dataset without a dataspace, where nothing says that it is a None.
+    if value is None or isinstance(value, h5py.Empty):
         return "null"
     if isinstance(value, Mapping):
         return "dict"

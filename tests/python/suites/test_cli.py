@@ -643,3 +643,54 @@ def test_a_claim_of_much_memory_is_an_error(pair, tmp_path):
         file.seek(at + 8)
         file.write((50 << 30).to_bytes(8, "little"))
     refused("inspect", path, says=f"{path}: ")
+
+
+@pytest.mark.parametrize("args", [["--json"], ["-q"], ["--json", "libhdf"]], ids=" ".join)
+def test_the_private_subcommand_is_not_told(args):
+    done = anncat.run(*args, check=False)
+    assert done.code == 2 and "libhdf5" not in done.stdout + done.stderr
+
+
+def test_lost_names_go_to_standard_output(pair, tmp_path):
+    adata = differential.read(pair[1])
+    adata.var_names = ["zzz", *adata.var_names[1:]]
+    differential.write(adata, pair[1], "h5ad")
+    out = tmp_path / "out.h5ad"
+    done = anncat.run("materialize", "--list-dropped", "-", *pair, "-o", out, cwd=tmp_path)
+    assert "/var\tzzz\n" in done.stdout and all(line.startswith("/var\t") for line in done.stdout.splitlines())
+    assert not (tmp_path / "-").exists()
+    for command in (["inspect"], ["materialize", "-f", "-o", out]):
+        done = anncat.run(*command, "--json", "--list-dropped", "-", *pair, check=False)
+        assert done.code == 2 and json.loads(done.stdout)["error"]["kind"] == "usage"
+
+
+def test_what_needs_the_foreground_says_so():
+    assert "needs --foreground" in " ".join(anncat.run("mount", "--help").stdout.split())
+
+
+@pytest.mark.fuse
+def test_what_was_unmounted_is_told_beside_the_error(pair, mnt, tmp_path):
+    with anncat.mount(pair, at=mnt):
+        done = anncat.run("unmount", "--json", mnt, tmp_path / "none", check=False)
+    answer = json.loads(done.stdout)
+    assert done.code == 1 and answer["error"]["kind"] == "not-unmounted"
+    assert answer["unmounted"] == [str(mnt)]
+
+
+@pytest.mark.fuse
+def test_a_mount_that_fails_leaves_no_log(pair, mnt, tmp_path):
+    env, logs = {"XDG_STATE_HOME": str(tmp_path / "state")}, tmp_path / "state" / "anncat"
+    logs.mkdir(parents=True)
+    old = logs / "old-01234567.log"
+    old.write_text("")
+    os.utime(old, (1e9, 1e9))
+    refused("mount", tmp_path / "none.h5ad", mnt, env=env)
+    assert not os.listdir(logs)
+    named = tmp_path / "named.log"
+    refused("mount", "--log", named, tmp_path / "none.h5ad", mnt, env=env)
+    assert named.exists()
+    try:
+        log = json.loads(anncat.run("mount", "--json", *pair, mnt, env=env).stdout)["log"]
+        assert os.path.dirname(log) == str(logs) and os.path.exists(log)
+    finally:
+        anncat.run("unmount", mnt)

@@ -359,3 +359,32 @@ def test_an_anndata_in_uns_stays_one(tmp_path, fmt):
     # anndata cannot compare them.
     done = anncat.run("materialize", "--uns-merge", "same", path, path, "-o", out, "--force")
     assert "do not agree" in done.stderr and "deep" not in differential.read(out).uns
+
+
+INDEXES = {
+    "ints": [0, 1], "wide ints": np.array([0, 1], dtype="i2"), "floats": [0.0, 1.0], "bools": [False, True],
+    "text": ["0", "1"], "text of bools": ["False", "True"], "other ints": [0, 2], "nan": [0.0, np.nan],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), itertools.combinations_with_replacement(INDEXES, 2))
+def test_indexes_of_frames_in_uns_are_compared_by_value(tmp_path, one, other):
+    inputs = [thing(2, "a", name[0], uns={"t": pd.DataFrame({"a": [1, 2]}, index=INDEXES[name])}) for name in (one, other)]
+    check(tmp_path, inputs, uns_merge="same")
+
+
+def test_what_an_encoding_is_not_is_said(tmp_path):
+    path = tmp_path / "in.h5ad"
+    thing(2, "ab", "p", x=np.ones((2, 2), "f4"), obs={"n": [1, 2]}).write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        file["obs/n"].attrs["encoding-type"] = "categorical"
+        file.create_group("layers/nothing").attrs.update({"encoding-type": "dict", "encoding-version": "0.1.0"})
+        file.create_group("obsm/it's").attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    said = anncat.run("inspect", path, check=False).stderr
+    assert '/obs/n: its encoding is "categorical", which is a group, but it is an array' in said, said
+    said = anncat.run("inspect", "--drop", "obs/n", path, check=False).stderr
+    assert "/layers/nothing: expected an array, found a group with nothing in it" in said, said
+    said = anncat.run("inspect", "--drop", "obs/n", "--drop", "layers", path, check=False).stderr
+    assert 'its encoding is "array", which is an array, but it is a group' in said, said
+    assert "--drop 'obsm/it?s'" in said, said
+    anncat.run("inspect", "--drop", "obs/n", "--drop", "layers", "--drop", "obsm/it?s", path)

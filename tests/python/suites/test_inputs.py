@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import anndata as ad
 import h5py
@@ -269,3 +270,27 @@ def test_a_fill_value_that_fills_nothing_is_told(pair):
     assert not is_told("--join", "outer")
     told = notices("--fill-value", "0", "--join", "outer", pair[0], pair[0])
     assert "fill-unused" in [notice["notice"] for notice in told]
+
+
+@pytest.mark.parametrize(
+    ("header", "swapped", "separator"),
+    [(True, True, ","), (True, False, ";"), (False, True, "\t"), (False, False, ",")],
+)
+def test_the_hint_of_a_table_makes_a_list_of_it(pair, tmp_path, header, swapped, separator):
+    table = tmp_path / "my samples.csv"
+    rows = [("donor", "path")][: int(header)] + [("d1", pair[0]), ("d2", pair[1])]
+    rows = [row[::-1] if swapped else row for row in rows]
+    table.write_text("".join(f'"{a}"{separator}"{b}"\r\n' for a, b in rows))
+    hint = refused("inspect", "--from", table)["hint"]
+    command, rest = hint.split(" | ")
+    assert rest == "anncat ... --from -"
+    made = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert made == f"d1={pair[0]}\nd2={pair[1]}\n"
+
+
+def test_the_hint_of_a_table_of_paths_alone(pair, tmp_path):
+    table = tmp_path / "samples.csv"
+    table.write_text("".join(f"{path},\n" for path in ("path", *pair)))
+    command = refused("inspect", "--from", table)["hint"].split(" | ")[0]
+    made = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert made == f"{pair[0]}\n{pair[1]}\n"

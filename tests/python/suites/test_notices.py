@@ -377,3 +377,35 @@ def test_every_notice_is_in_the_documentation():
     table = (anncat.ROOT / "docs/NOTICES.md").read_text().splitlines()
     rows = {name for row in table if row.startswith("| `") for name in re.findall("`([a-z-]+)`", row.split("|")[1])}
     assert kinds and rows - {"notice"} == kinds
+
+
+def test_odd_files_among_files_with_equal_names_are_named(tmp_path):
+    genes = [f"g{i:04}" for i in range(3000)]
+    paths = [write(tmp_path / f"{i}.h5ad", genes) for i in range(20)]
+    odd = write(tmp_path / "odd.h5ad", [*genes[:50], "Q"])
+    (dropped,) = notices([*paths[:7], odd, *paths[7:]])
+    assert (dropped["kept"], dropped["num-names"]) == (50, 2951)
+    assert dropped["costs-most"] == {"files": [str(odd)], "lens": [51], "kept-without": 3000}
+    panels = [write(tmp_path / f"panel{p}.h5ad", [*genes[:50], *(f"{p}{i}" for i in range(500))]) for p in "ab"]
+    (dropped,) = notices([panels[0], *paths, panels[1]])
+    assert dropped["costs-most"] == {"files": [str(panel) for panel in panels], "lens": [550, 550], "kept-without": 3000}
+    said = anncat.run("inspect", *paths, *panels).stdout
+    assert "without them 3000 would be kept" in said
+    # Neither half is the odd one.
+    (dropped,) = notices([paths[0], odd, paths[1], write(tmp_path / "odd2.h5ad", [*genes[:50], "Q"])])
+    assert "costs-most" not in dropped
+
+
+def test_columns_of_few_values_are_not_told_as_names(tmp_path):
+    def var(index, **columns):
+        return pd.DataFrame({**columns, "feature_types": "Gene Expression", "genome": "GRCh38"}, index=index)
+
+    symbols = write(tmp_path / "symbols.h5ad", SYMBOLS, var=var(SYMBOLS))
+    ids = write(tmp_path / "ids.h5ad", IDS, var=var(IDS))
+    named = write(tmp_path / "named.h5ad", SYMBOLS, var=var(SYMBOLS, gene_ids=IDS))
+    zero = ["--fill-value", "0", "--merge", "only"]
+    for join, kind in (("outer", "few-names-shared"), ("inner", "nothing-in-common")):
+        (told,) = of_kind(notices([symbols, ids], "--join", join, *zero), kind)
+        assert "agreeing" not in told
+        (told,) = of_kind(notices([named, ids], "--join", join, *zero), kind)
+        assert told["agreeing"] == [f"/var/gene_ids of {named} (as in {ids})"]
