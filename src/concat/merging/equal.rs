@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use crate::anndata::{Categorical, Elem, Frame, Nullable, Scalar};
-use crate::array::{
-    ArraySource, SharedArray, TextBuf, TextSource, read_all, read_all_text, read_vec,
-};
+use crate::array::{ArraySource, TextBuf, TextSource, read_all, read_all_text, read_vec};
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError, Region};
 use crate::concat::awkward::{AwkwardError, awkward_equal};
@@ -82,10 +80,7 @@ pub(super) fn frames(a: &Frame, b: &Frame) -> Result<bool, ReadError> {
 /// `Index.equals`: numbers are no text, and are equal whatever their dtypes.
 fn indexes(a: &Frame, b: &Frame) -> Result<bool, ReadError> {
     match (&*a.index, &*b.index) {
-        (Elem::Dense(x), Elem::Dense(y)) => {
-            let is_bool = |array: &SharedArray| array.dtype() == DType::Bool;
-            Ok(is_bool(x) == is_bool(y) && values(&a.index, &b.index)?)
-        }
+        (Elem::Dense(_), Elem::Dense(_)) => values(&a.index, &b.index),
         (Elem::Dense(_), _) | (_, Elem::Dense(_)) => Ok(false),
         _ => text(&*index_text(a)?, &*index_text(b)?),
     }
