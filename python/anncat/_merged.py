@@ -215,7 +215,6 @@ class Merged:
     def __init__(self, native: _native.Merged, limits: Limits) -> None:
         self._native = native
         self._limits = limits
-        self._directory = _working_directory()
         self._headers: dict[str, Any] | None = None
         self._num_told = 0
         # Strategies that are functions: what no strategy of the engine keeps is kept by them.
@@ -270,9 +269,7 @@ class Merged:
 
     def _are_files(self) -> bool:
         """Whether all inputs are files, and none a directory."""
-        # They may be named from where they were opened.
-        places = [os.path.join(self._directory, row["file"]) for row in self._known()["joined"]["inputs"]]
-        return all(os.path.isfile(split_place(place)[0]) for place in places)
+        return all(os.path.isfile(split_place(row["file"])[0]) for row in self._known()["joined"]["inputs"])
 
     def _warn(self, *, all: bool = False, stacklevel: int = 3) -> None:
         """Warns of what is known by now, or of all, and was not warned of before."""
@@ -591,13 +588,6 @@ class Merged:
             + (f"<p>and {more} more inputs</p>" if more > 0 else "")
             + (f"<ul>{notes}</ul>" if notes else "")
         )
-
-
-def _working_directory() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:  # removed, so that nothing is named from it
-        return ""
 
 
 def _reopened(plan: str, limits: Limits) -> Merged:

@@ -23,7 +23,7 @@ pub fn with_words(words: impl Into<String>, error: io::Error) -> io::Error {
 /// The number that the system gave, also where words stand before it.
 #[must_use]
 pub fn errno(error: &io::Error) -> Option<i32> {
-    let behind_words = || error.source()?.downcast_ref::<io::Error>()?.raw_os_error();
+    let behind_words = || errno(error.source()?.downcast_ref::<io::Error>()?);
     error.raw_os_error().or_else(behind_words)
 }
 
@@ -47,6 +47,8 @@ mod tests {
             let said = with_words("a temporary file", io::Error::from_raw_os_error(number));
             assert_eq!(said.to_string(), format!("a temporary file: {plain}"));
             assert_eq!((said.kind(), errno(&said)), (plain.kind(), Some(number)));
+            assert_eq!(errno(&with_words("of a mount", said)), Some(number));
+            let said = with_words("a temporary file", io::Error::from_raw_os_error(number));
             assert_eq!(is_full(&said), is_full(&plain));
             assert_eq!(errno(&plain), Some(number));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::failure::Doing;
-use super::{Failure, Result, Talk, usage};
+use super::{Failure, Result, usage};
 use crate::base::Kind;
 use crate::concat::DroppedNames;
 use crate::io::start_of;
@@ -39,14 +39,14 @@ impl DroppedArgs {
         }
     }
 
-    /// Refuses a list on the standard output where that is an answer for programs.
+    /// Refuses a list on the standard output where that is used for something else.
     ///
     /// # Errors
-    /// Both are asked for.
-    pub fn check_stdout(&self, talk: Talk) -> Result<()> {
-        match self.is_stdout() && talk.is_json() {
+    /// It is.
+    pub fn check_stdout(&self, is_used: bool) -> Result<()> {
+        match self.is_stdout() && is_used {
             true => Err(usage(
-                "both --json and --list-dropped - write to the standard output\n  \
+                "something else than --list-dropped - writes to the standard output\n  \
                  hint: give --list-dropped the name of a file",
             )),
             false => Ok(()),
@@ -129,11 +129,10 @@ mod tests {
     #[test]
     fn a_dash_is_the_standard_output() {
         let args = |path: &str| DroppedArgs { list_dropped: Some(PathBuf::from(path)) };
-        let json = Talk::of_words([std::ffi::OsString::from("--json")].into_iter());
         assert!(args("-").is_stdout() && args("-").file().is_none());
-        assert!(!args("./-").is_stdout() && args("./-").check_stdout(json).is_ok());
-        assert!(args("-").check_stdout(Talk::default()).is_ok());
-        assert_eq!(args("-").check_stdout(json).unwrap_err().kind(), Kind::Usage);
+        assert!(!args("./-").is_stdout() && args("./-").check_stdout(true).is_ok());
+        assert!(args("-").check_stdout(false).is_ok());
+        assert_eq!(args("-").check_stdout(true).unwrap_err().kind(), Kind::Usage);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::anndata::drop_hint;
 use crate::base::{Fault, FaultReport, Kind};
 
 /// Why a command fails.
@@ -37,8 +38,25 @@ impl Fault for Said<'_> {
 
 impl<E: Fault> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { sentence: error.to_string(), report: Box::new(FaultReport::of(&error)) }
+        let (mut sentence, mut report) = (error.to_string(), FaultReport::of(&error));
+        if let Some(hint) = leaves_out(&report) {
+            sentence += &format!("\n  hint: {hint}");
+            report.hint = Some(hint);
+        }
+        Self { sentence, report: Box::new(report) }
     }
+}
+
+/// How the element of an input that cannot be used is left out, where nothing else is to be done.
+fn leaves_out(report: &FaultReport) -> Option<String> {
+    let is_of_input = matches!(
+        report.kind,
+        Kind::Corrupt | Kind::Unsupported | Kind::Contradiction | Kind::InputUnreadable
+    );
+    if !is_of_input || report.hint.is_some() || !report.others.is_empty() {
+        return None;
+    }
+    drop_hint(report.element.as_deref()?).strip_prefix("\n  hint: ").map(str::to_owned)
 }
 
 impl Failure {

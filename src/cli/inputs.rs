@@ -207,7 +207,7 @@ fn refuse_table(text: &[u8], list: &Path) -> Result<()> {
 }
 
 /// One input a line; empty lines and lines that begin with `#` are left out.
-fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &OsStr> {
     // Editors of some systems put a mark before the text.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let lines = text.split(|&byte| byte == b'\n').map(|line| match std::str::from_utf8(line) {

@@ -44,7 +44,7 @@ pub struct InspectArgs {
 
 /// Runs `anncat inspect`.
 pub fn run(args: &InspectArgs, talk: Talk) -> Result<ExitCode> {
-    args.recipe.dropped.check_stdout(talk)?;
+    args.recipe.dropped.check_stdout(true)?;
     let recipe = args.recipe.recipe_with_layout(&args.paths)?;
     args.save.iter().try_for_each(|path| args.recipe.dropped.check(path))?;
     let planned = Planned::open(&recipe, args.recipe.limits())?;

@@ -55,6 +55,8 @@ pub fn write_to(path: &Path) -> io::Result<()> {
 /// Makes stdout and stderr the end of a file.
 fn take_over(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
+    // As long as the streams are open, nobody takes it for a log that has ended. Not all places know locks.
+    let _ = file.lock_shared();
     for stream in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
         // SAFETY: both descriptors are open; the one replaced is closed in the same moment.
         if unsafe { libc::dup2(file.as_raw_fd(), stream) } < 0 {

@@ -1,5 +1,6 @@
 //! Where the process in the background writes, when nobody says where.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,10 +13,6 @@ const TIME: &[u8] = b"0000-00-00T00:00:00Z ";
 
 /// How long logs are kept that nobody named.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// What stands before the number of the process in the first line of its log.
-const PROCESS: &[u8] = b" in process ";
-/// Most bytes of a first line: a path, and words around it.
-const LINE_BYTES: usize = 8 << 10;
 
 /// The log of a mount at this absolute path: in `XDG_STATE_HOME`, else `~/.local/state`, under the
 /// name of the mountpoint and a digest of its path. `None` where the user has no such place.
@@ -48,7 +45,7 @@ pub fn start(log: &Path) -> std::io::Result<()> {
             remove_older(directory, oldest);
         }
     }
-    std::fs::File::create(log).map(drop)
+    File::create(log).map(drop)
 }
 
 /// Removes a log that says nothing.
@@ -67,23 +64,12 @@ fn remove_older(directory: &Path, oldest: SystemTime) {
             metadata.is_file() && metadata.modified().is_ok_and(|modified| modified < oldest)
         });
         let path = entry.path();
-        let is_ours =
-            || start_of(&path, LINE_BYTES).is_ok_and(|start| is_log(&start) && !is_served(&start));
-        if is_old && is_ours() {
+        // Who writes to it holds it locked: a mount lasts as long as it likes, and may have nothing to say.
+        let is_held = || File::open(&path).is_ok_and(|log| log.try_lock().is_err());
+        if is_old && may_go_on(&path) && !is_held() {
             let _ = std::fs::remove_file(&path);
         }
     }
-}
-
-/// Whether the process that a log begins with may still write to it: a mount lasts as long as it
-/// likes, and may have nothing to say.
-fn is_served(start: &[u8]) -> bool {
-    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let number = line.windows(PROCESS.len()).rposition(|bytes| bytes == PROCESS).map(|at| {
-        let digits = line[at + PROCESS.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-        digits.map(|&byte| char::from(byte)).collect::<String>()
-    });
-    number.is_some_and(|number| !number.is_empty() && Path::new("/proc").join(number).exists())
 }
 
 /// Whether nothing is spoiled by writing to the end of this file, which is moved away when it has
@@ -127,17 +113,17 @@ mod tests {
         let place = |name: &str| dir.path().join(name);
         let write = |name: &str, text: &str, modified: SystemTime| {
             std::fs::write(place(name), text).unwrap();
-            let file = std::fs::File::options().append(true).open(place(name)).unwrap();
+            let file = File::options().append(true).open(place(name)).unwrap();
             file.set_modified(modified).unwrap();
         };
-        let line = |process: u32| {
-            format!("2026-11-28T00:21:44Z info: anncat 0.1.0 serves /m in process {process}: 1 obs")
-        };
+        let line = "2026-11-28T00:21:44Z info: anncat 0.1.0 serves /m";
         let old = now - KEPT - Duration::from_secs(60);
-        write("ended.log", &line(u32::MAX), old);
+        write("ended.log", line, old);
         write("empty.log", "", old);
-        write("served.log", &line(std::process::id()), old);
-        write("new.log", &line(u32::MAX), now);
+        write("served.log", line, old);
+        let served = File::open(place("served.log")).unwrap();
+        served.lock_shared().unwrap();
+        write("new.log", line, now);
         write("diary", "2026-11-28 a diary of more than twenty bytes", old);
         std::os::unix::fs::symlink(place("diary"), place("link.log")).unwrap();
         start(&place("begun.log")).unwrap();

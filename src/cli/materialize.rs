@@ -106,7 +106,7 @@ pub fn run(args: &MaterializeArgs, talk: Talk) -> Result<ExitCode> {
     let Some(out) = &args.output.out else { return Err(no_output(&args.paths)) };
     // Without a slash at its end.
     let out = &out.components().collect::<PathBuf>();
-    args.recipe.dropped.check_stdout(talk)?;
+    args.recipe.dropped.check_stdout(talk.is_json())?;
     let recipe = args.recipe.recipe(&args.paths)?;
     let rules = OutputRules {
         existing: if args.output.force { Existing::Replace } else { Existing::Refuse },

@@ -118,7 +118,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         )));
     }
     let mountpoint = Path::new(mountpoint);
-    args.recipe.dropped.check_stdout(talk)?;
+    args.recipe.dropped.check_stdout(talk.is_json() || args.serving.until_eof)?;
     let recipe = args.recipe.recipe_with_layout(named)?;
     let (limits, dropped) = (args.recipe.limits(), &args.recipe.dropped);
     check_mountpoint(mountpoint)?;

@@ -1,6 +1,6 @@
 //! What is told of a table that is given as a list of inputs: how to make a list of it.
 //!
-//! Cells are taken as awk takes them, which the hint uses: separators within quotes separate, too.
+//! Separators within quotes separate, too, as they do to awk, which the hint uses.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -20,18 +20,30 @@ const EXTENSIONS: [&str; 4] = ["h5ad", "zarr", "h5", "h5mu"];
 pub fn hint(text: &[u8], rows: &[&OsStr], separator: char, list: &Path) -> String {
     let rows: Vec<Vec<&OsStr>> = rows.iter().map(|row| cells(row, separator)).collect();
     let shown = if separator == '\t' { "\\t".to_owned() } else { separator.to_string() };
-    // Neither quotes nor the ends of lines of spreadsheets are a part of keys and paths.
-    let is_plain = !text.iter().any(|byte| b"\"\r".contains(byte));
-    let clean = if is_plain { "" } else { "{gsub(/[\"\\r]/, \"\")} " };
+    let mut clean = String::new();
+    // Neither quotes nor the ends of lines of spreadsheets are a part of keys and paths, nor are blanks.
+    if text.iter().any(|byte| b"\"\r".contains(byte)) {
+        clean += "{gsub(/[\"\\r]/, \"\")} ";
+    }
+    if text.windows(2).any(|two| two == [separator as u8, b' '] || two == [b' ', separator as u8]) {
+        clean += &format!("{{gsub(/ *{shown} */, \"{shown}\")}} ");
+    }
+    // Empty lines and comments are lines to awk, too.
+    let num_lines = text.trim_ascii_end().split(|&byte| byte == b'\n').count();
+    let (all, after_header) = match num_lines == rows.len() {
+        true => ("", "NR > 1 "),
+        false => ("/^[^#]/ ", "/^[^#]/ && n++ "),
+    };
     let list = quoted(list);
     let command =
-        |print: &str| format!("awk -F '{shown}' '{clean}{print}' {list} | anncat ... --from -");
+        |print: &str| format!("awk -F '{shown}' '{clean}{print}' < {list} | anncat ... --from -");
     let Some((path, is_path)) = column_of_paths(&rows) else {
-        let command = command("NR > 1 {print $KEY \"=\" $PATH}");
+        let command = command(&format!("{after_header}{{print $KEY \"=\" $PATH}}"));
         return format!("{command} with the numbers of the columns in the place of KEY and PATH");
     };
-    let begin = if is_path(cell(&rows[0], path)) { "" } else { "NR > 1 " };
-    let records = if begin.is_empty() { &rows[..] } else { &rows[1..] };
+    let has_header = !is_path(cell(&rows[0], path));
+    let begin = if has_header { after_header } else { all };
+    let records = &rows[usize::from(has_header)..];
     let (number, width) = (path + 1, rows.iter().map(Vec::len).max().unwrap_or_default());
     let is_key = |column: &usize| {
         // Keys that are there twice would be refused.
@@ -85,10 +97,10 @@ mod tests {
     use super::*;
 
     fn print(text: &str) -> String {
-        let rows: Vec<&OsStr> = text.lines().map(OsStr::new).collect();
+        let rows: Vec<&OsStr> = super::super::inputs::lines(text.as_bytes()).collect();
         let told = hint(text.as_bytes(), &rows, ',', Path::new("a list"));
         let print = told.strip_prefix("awk -F ',' '").expect(&told).to_owned();
-        print.split("' 'a list' | anncat ... --from -").next().unwrap().to_owned()
+        print.split("' < 'a list' | anncat ... --from -").next().unwrap().to_owned()
     }
 
     #[test]
@@ -98,6 +110,9 @@ mod tests {
             ("path,donor\na.h5ad,d1\nb.h5ad,d2", "NR > 1 {print $2 \"=\" $1}"),
             ("a.h5ad,d1\nb.h5ad,d2", "{print $2 \"=\" $1}"),
             ("d1,x.h5mu::mod/rna\nd2,x.h5mu::mod/prot", "{print $1 \"=\" $2}"),
+            ("d1, a.h5ad\nd2, b.h5ad", "{gsub(/ *, */, \",\")} {print $1 \"=\" $2}"),
+            ("# of today\nd,path\nd1,a.h5ad\n\nd2,b.h5ad\n", "/^[^#]/ && n++ {print $1 \"=\" $2}"),
+            ("d1,a.h5ad\n# the other\nd2,b.h5ad", "/^[^#]/ {print $1 \"=\" $2}"),
             // What is no key: the same twice, nothing, another path.
             ("sex,donor,path\nf,d1,a.h5\nf,d2,b.h5", "NR > 1 {print $2 \"=\" $3}"),
             ("path,\na.h5ad,\nb.h5ad,", "NR > 1 {print $1}"),

@@ -32,7 +32,7 @@ impl Planner<'_> {
             let error = error.within(&self.at(other.name()));
             PlanError::Read(error.of_file(&self.sources[input].file))
         })?;
-        let mut joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
+        let joined = JoinedAxis::new(&names, self.options.join).map_err(|ambiguous| {
             let mut files =
                 ambiguous.inputs.iter().map(|&input| self.sources[input].file.to_path_buf());
             PlanError::DuplicateName {
@@ -58,8 +58,6 @@ impl Planner<'_> {
         } else {
             self.tell_dropped_names(&names, &joined);
         }
-        // It is as large as the names, and only told.
-        joined.costly = None;
         if !joined.dropped.is_empty() {
             let (element, names) = (self.at(other.name()), Arc::new(joined.dropped.clone()));
             self.dropped.push(DroppedNames { element, names });
@@ -88,21 +86,20 @@ impl Planner<'_> {
             element: self.at(self.options.axis.other().name()),
             kept: joined.names.len() as u64,
             lost,
-            costs_most: joined.costly.as_ref().and_then(|costly| self.costs_most(names, costly)),
+            costs_most: joined.costly.as_ref().map(|costly| self.costs_most(names, costly)),
             num_names: joined.dropped.len() as u64,
             names: joined.dropped.iter().take(LISTED).map(str::to_owned).collect(),
         });
     }
 
-    fn costs_most(&self, names: &NameLists, costly: &Costly) -> Option<CostsMost> {
-        let most = costly.most(&names.of_input)?;
-        let is_of_them = |list: &usize| most.lists.binary_search(list).is_ok();
+    fn costs_most(&self, names: &NameLists, costly: &Costly) -> CostsMost {
+        let is_of_them = |list: &usize| costly.lists.binary_search(list).is_ok();
         let inputs = || (0..).zip(&names.of_input).filter(|(_, list)| is_of_them(list));
-        Some(CostsMost {
+        CostsMost {
             files: inputs().map(|(input, _)| self.shown(input)).collect(),
             lens: inputs().map(|(_, &list)| names.lists[list].len() as u64).collect(),
-            kept_without: most.kept_without as u64,
-        })
+            kept_without: costly.kept_without as u64,
+        }
     }
 
     fn of_a_kind(&self, names: &NameLists, lists: &[usize]) -> NamesOfAKind {

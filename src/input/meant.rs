@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 /// Names of a directory that are looked at; a guess is worth no more.
 const MOST_NAMES: usize = 10_000;
+/// Extensions of inputs, of which one may be taken for another.
+const INPUTS: [&str; 4] = ["h5ad", "zarr", "h5", "h5mu"];
 
 /// A path that is there and differs from this one in one name, by few letters.
 pub(super) fn nearest(path: &Path) -> Option<PathBuf> {
     // The first name on the way that is not there is the one that is wrong.
-    let missing = path.ancestors().take_while(|above| !above.exists()).last()?;
+    let names = path.ancestors().filter(|above| !above.as_os_str().is_empty());
+    let missing = names.take_while(|above| !above.exists()).last()?;
     let name = missing.file_name()?.to_str()?;
     let parent = missing.parent().filter(|parent| !parent.as_os_str().is_empty());
     let entries = std::fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
@@ -32,16 +35,16 @@ fn nearest_name(name: &str, names: impl Iterator<Item = String>) -> Option<Strin
 /// short names that differ at all, are names of different things.
 fn distance(name: &str, other: &str) -> Option<usize> {
     const MOST_IN_EXTENSION: usize = 2;
-    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
-    if digits(name) != digits(other) {
-        return None;
-    }
     let (name, other) = (name.to_lowercase(), other.to_lowercase());
     let parts = |name: &str| match name.rsplit_once('.') {
         Some((stem, extension)) => (stem.to_owned(), extension.to_owned()),
         None => (name.to_owned(), String::new()),
     };
     let ((stem, extension), (other_stem, other_extension)) = (parts(&name), parts(&other));
+    let digits = |name: &str| name.chars().filter(char::is_ascii_digit).collect::<String>();
+    if digits(&stem) != digits(&other_stem) {
+        return None;
+    }
     let most = match stem.chars().count() {
         0..=2 => 0,
         3..=7 => 1,
@@ -53,7 +56,9 @@ fn distance(name: &str, other: &str) -> Option<usize> {
     }
     let in_stem = strsim::damerau_levenshtein(&stem, &other_stem);
     let in_extension = strsim::damerau_levenshtein(&extension, &other_extension);
-    (in_stem <= most && in_extension <= MOST_IN_EXTENSION).then_some(in_stem + in_extension)
+    let is_another_input = in_stem == 0 && INPUTS.contains(&other_extension.as_str());
+    (is_another_input || in_stem <= most && in_extension <= MOST_IN_EXTENSION)
+        .then_some(in_stem + in_extension)
 }
 
 #[cfg(test)]
@@ -74,6 +79,12 @@ mod tests {
         assert_eq!(meant("donors/doner1.h5da").as_deref(), Some("donors/donor1.h5ad"));
         assert_eq!(meant("donors/Donor12.H5AD").as_deref(), Some("donors/donor12.h5ad"));
         assert_eq!(meant("donros/donor1.h5ad").as_deref(), Some("donors/donor1.h5ad"));
+        assert_eq!(meant("donors/other.h5ad").as_deref(), Some("donors/other.zarr"));
+        assert_eq!(meant("donors/other").as_deref(), Some("donors/other.zarr"));
+        assert_eq!(meant("donors/other.csv").as_deref(), Some("donors/other.zarr"));
+        // From the working directory, which is that of the crate.
+        assert_eq!(nearest(Path::new("Cargo.tml")), Some("Cargo.toml".into()));
+        assert_eq!(nearest(Path::new("scr/lib.rs")), Some("src/lib.rs".into()));
         assert_eq!(meant("donors/something.h5ad"), None);
         assert_eq!(meant("donors/donor2.h5ad"), None, "another donor is not meant");
         assert_eq!(meant("none/at/all"), None);

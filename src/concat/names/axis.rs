@@ -83,7 +83,7 @@ impl JoinedAxis {
             .collect();
         let costly = match dropped.is_empty() {
             true => None,
-            false => costly(&numbered, numbering.names.len()),
+            false => costly(&numbered, numbering.names.len(), &names.of_input),
         };
         let alike = alike(&numbered, numbering.names.len());
         Ok(Self { names: Arc::new(joined), indexers, dropped, costly, alike })

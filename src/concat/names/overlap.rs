@@ -7,9 +7,8 @@ const FEW: usize = 10;
 /// Kinds of names that are told apart. More of them are taken for one, which bounds the time.
 const MOST_KINDS: usize = 8;
 
-/// What an inner join of lists loses, to be asked for whom it costs most.
-#[derive(Debug)]
-pub struct Costly {
+/// What an inner join of lists loses.
+struct Losses {
     /// Of each list, the names that some other lacks.
     lost: Vec<Vec<u32>>,
     num_names: usize,
@@ -19,7 +18,7 @@ pub struct Costly {
 
 /// Lists without which an inner join would keep more names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CostsMost {
+pub struct Costly {
     /// The lists, in order.
     pub lists: Vec<usize>,
     /// How many names all others have.
@@ -74,30 +73,30 @@ pub(super) fn alike(lists: &[Vec<u32>], num_names: usize) -> Vec<Vec<usize>> {
     groups
 }
 
-/// What an inner join of lists loses. `None` if it is nothing.
-pub(super) fn costly(lists: &[Vec<u32>], num_names: usize) -> Option<Costly> {
-    let mut counts = vec![0_usize; num_names];
-    lists.iter().flatten().for_each(|&name| counts[name as usize] += 1);
-    let is_lost = |name: u32| counts[name as usize] < lists.len();
-    let lost: Vec<Vec<u32>> = lists
-        .iter()
-        .map(|list| list.iter().copied().filter(|&name| is_lost(name)).collect())
-        .collect();
-    let kept = counts.iter().filter(|&&count| count == lists.len()).count();
-    lost.iter().any(|names| !names.is_empty()).then_some(Costly { lost, num_names, kept })
+/// The lists that cost an inner join most: those that lack most of what most inputs have, or else the
+/// one without which most is gained for each input. Always those of fewer than half of the inputs:
+/// of two halves, each costs what the other has alone. `of_input` has the list of each input.
+pub(super) fn costly(lists: &[Vec<u32>], num_names: usize, of_input: &[usize]) -> Option<Costly> {
+    let mut num_inputs = vec![0_usize; lists.len()];
+    of_input.iter().for_each(|&list| num_inputs[list] += 1);
+    let losses = Losses::of(lists, num_names);
+    losses.lack_most(&num_inputs).or_else(|| losses.gains_most(&num_inputs))
 }
 
-impl Costly {
-    /// The lists that cost most: those that lack most of what most inputs have, or else the one
-    /// without which most is gained for each input. Always those of fewer than half of the inputs:
-    /// of two halves, each costs what the other has alone. `of_input` has the list of each input.
-    pub fn most(&self, of_input: &[usize]) -> Option<CostsMost> {
-        let mut num_inputs = vec![0_usize; self.lost.len()];
-        of_input.iter().for_each(|&list| num_inputs[list] += 1);
-        self.lack_most(&num_inputs).or_else(|| self.gains_most(&num_inputs))
+impl Losses {
+    fn of(lists: &[Vec<u32>], num_names: usize) -> Self {
+        let mut counts = vec![0_usize; num_names];
+        lists.iter().flatten().for_each(|&name| counts[name as usize] += 1);
+        let is_lost = |name: u32| counts[name as usize] < lists.len();
+        let lost: Vec<Vec<u32>> = lists
+            .iter()
+            .map(|list| list.iter().copied().filter(|&name| is_lost(name)).collect())
+            .collect();
+        let kept = counts.iter().filter(|&&count| count == lists.len()).count();
+        Self { lost, num_names, kept }
     }
 
-    fn lack_most(&self, num_inputs: &[usize]) -> Option<CostsMost> {
+    fn lack_most(&self, num_inputs: &[usize]) -> Option<Costly> {
         let all: usize = num_inputs.iter().sum();
         let mut had_by = vec![0_usize; self.num_names];
         for (names, num_inputs) in self.lost.iter().zip(num_inputs) {
@@ -118,10 +117,10 @@ impl Costly {
             self.lost[list].iter().for_each(|&name| had_by[name as usize] -= num_inputs[list]);
         }
         let gain = had_by.iter().filter(|&&had_by| had_by == all - num_odd).count();
-        (gain > 0).then(|| CostsMost { lists, kept_without: self.kept + gain })
+        (gain > 0).then(|| Costly { lists, kept_without: self.kept + gain })
     }
 
-    fn gains_most(&self, num_inputs: &[usize]) -> Option<CostsMost> {
+    fn gains_most(&self, num_inputs: &[usize]) -> Option<Costly> {
         let num_lists = self.lost.len();
         let mut counts = vec![0_usize; self.num_names];
         // Where one list alone lacks a name, its number is what the numbers of the others leave over.
@@ -146,7 +145,7 @@ impl Costly {
             .rev()
             .filter(is_odd)
             .max_by(|&a, &b| (gains[a] * num_inputs[b]).cmp(&(gains[b] * num_inputs[a])))?;
-        Some(CostsMost { lists: vec![list], kept_without: self.kept + gains[list] })
+        Some(Costly { lists: vec![list], kept_without: self.kept + gains[list] })
     }
 }
 
@@ -180,13 +179,13 @@ mod tests {
         assert_eq!(groups.concat().len(), 20);
     }
 
-    fn most_of(lists: &[&Vec<u32>], of_input: &[usize], num_names: usize) -> Option<CostsMost> {
+    fn most_of(lists: &[&Vec<u32>], of_input: &[usize], num_names: usize) -> Option<Costly> {
         let lists: Vec<Vec<u32>> = lists.iter().map(|&list| list.clone()).collect();
-        costly(&lists, num_names)?.most(of_input)
+        costly(&lists, num_names, of_input)
     }
 
-    fn costs(lists: &[usize], kept_without: usize) -> Option<CostsMost> {
-        Some(CostsMost { lists: lists.to_vec(), kept_without })
+    fn costs(lists: &[usize], kept_without: usize) -> Option<Costly> {
+        Some(Costly { lists: lists.to_vec(), kept_without })
     }
 
     #[test]

@@ -662,6 +662,15 @@ def test_lost_names_go_to_standard_output(pair, tmp_path):
     for command in (["inspect"], ["materialize", "-f", "-o", out]):
         done = anncat.run(*command, "--json", "--list-dropped", "-", *pair, check=False)
         assert done.code == 2 and json.loads(done.stdout)["error"]["kind"] == "usage"
+    refused("inspect", "--list-dropped", "-", *pair, code=2, says="give --list-dropped the name of a file")
+
+
+def test_what_cannot_be_read_can_be_left_out(pair, tmp_path):
+    with h5py.File(pair[1], "r+") as file:
+        file["X/indices"][0] = 999
+    told = refused("materialize", *pair, "-o", tmp_path / "out.h5ad", says="--drop 'X' leaves it out")
+    assert str(pair[1]) in told
+    anncat.run("materialize", "--drop", "X", *pair, "-o", tmp_path / "out.h5ad")
 
 
 def test_what_needs_the_foreground_says_so():

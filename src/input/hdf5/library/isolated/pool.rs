@@ -1,8 +1,8 @@
 //! The processes that run libhdf5: started when they are needed, at most [`MOST_WORKERS`], held to
 //! limits of memory and time, and replaced when they die of a file.
 //!
-//! What holds: every question is answered, by an answer or by a reason, within the limits. What happens
-//! to a process before it has the question is not said of the file. A process whose file gave an error
+//! What holds: every question is answered, by an answer or by a reason, within the limits. What ended a
+//! process before it was asked, or from outside (SIGKILL), is not said of the file. A process whose file gave an error
 //! is not used for another file: what damage did to its memory is unknown. A process that was forked
 //! asks none that the one it was forked from started.
 
@@ -233,6 +233,10 @@ impl Worker {
                      file is damaged",
                     MEMORY_BYTES >> 20
                 ),
+                Ok(Some(_)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    let why = "the process that runs libhdf5 was killed, as where memory is short";
+                    return Complaint::Unavailable(why.to_owned());
+                }
                 _ => format!("the process that runs libhdf5 ended: {error}"),
             },
         };
