@@ -6,6 +6,20 @@ import errno
 import re
 from typing import Any, ClassVar
 
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)$")
+
+
+def _hint_in(message: str) -> str | None:
+    """What a message says to do."""
+    _, mark, hint = message.partition("\n  hint: ")
+    return " ".join(hint.partition("\n  also: ")[0].split()) if mark else None
+
+
+def _number_in(message: str) -> int | None:
+    """The number of the system's error that a message ends with."""
+    found = _SYSTEM_ERROR.search(message.partition("\n")[0])
+    return int(found[1]) if found else None
+
 
 class Error(Exception):
     """Any failure of anncat.
@@ -41,16 +55,18 @@ class Error(Exception):
         element: str | None = None,
     ) -> None:
         if isinstance(self, OSError):
-            number = errno.ENOSPC if kind == "no-space" else self._errno
-            super().__init__(number, message.partition("\n")[0], file)
+            super().__init__(self._number(kind, message), message.partition("\n")[0], file)
         else:
             super().__init__(message, kind, file, element)
         self.message = message
         self.kind = kind
         self.file = file
         self.element = element
-        said, mark, hint = message.partition("\n  hint: ")
-        self.hint = " ".join(hint.split()) if mark else None
+        self.hint = _hint_in(message)
+
+    @classmethod
+    def _number(cls, kind: str, message: str) -> int:
+        return cls._errno
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError and KeyError would be made of other arguments.
@@ -105,6 +121,14 @@ class InputError(Error, ValueError):
 class IOFailedError(Error, OSError):
     """The system could not read or write."""
 
+    @classmethod
+    def _number(cls, kind: str, message: str) -> int:
+        return errno.ENOSPC if kind == "no-space" else _number_in(message) or cls._errno
+
+
+class NotPermittedError(IOFailedError, PermissionError):
+    """The system does not permit reading or writing."""
+
 
 class ChangedError(Error, OSError):
     """An input is not what it was."""
@@ -149,8 +173,24 @@ _OPTION = re.compile(
 )
 
 
+# What to do, in words of the command line, and in Python's.
+_ADVICE = {
+    "start again; a mount has to be made anew": "open the inputs anew",
+    "plan the inputs as they are now with `anncat inspect --save`": "open the inputs anew; plan() gives a new plan",
+    "`inspect` lists what there is": "Merged.report() lists what there is",
+    "`anncat inspect` lists the elements by their paths": "report() of the opened inputs lists the elements by their paths",
+    "merge with the sparse format csr": 'open the inputs with sparse_format="csr"',
+    "`anncat materialize`, which needs no mount": "Merged.store() or write(), which need no mount",
+    "`anncat materialize` needs no mount": "Merged.store() needs no mount",
+    "an .h5ad file can hold it (merged.h5ad of a mount, anncat materialize)": "to_memory() has it, and an .h5ad file can hold it",
+    "or write an .h5ad file (anncat materialize)": "or take to_memory() or an .h5ad file, which have it",
+}
+
+
 def in_python(message: str) -> str:
-    """Options of the command line in a message, as Python has them; commands (in backticks) stay."""
+    """What a message says of the command line, as Python has it; other commands (in backticks) stay."""
+    for theirs, ours in _ADVICE.items():
+        message = message.replace(theirs, ours)
 
     def argument(match: re.Match[str]) -> str:
         command, opened, option, value = match.groups()
@@ -170,7 +210,14 @@ def in_python(message: str) -> str:
 def make(kind: str, message: str, file: Any, element: str | None, of: str | None = None) -> Error:
     """The exception of a failure of the engine; called by it. `of` names a class that is narrower than the kind's."""
     made = _CLASSES.get(of or kind, Error)
+    if made is IOFailedError and _number_in(message) in (errno.EACCES, errno.EPERM):
+        made = NotPermittedError
     return made(in_python(message), kind, None if file is None else str(file), element)
+
+
+def option_name(option: str) -> str:
+    """The argument that an option of the command line is."""
+    return option.removeprefix("--").replace("-", "_")
 
 
 class Notice(UserWarning):
@@ -181,7 +228,10 @@ class Notice(UserWarning):
     kind
         What is told, as a stable word.
     details
-        What it is told of: elements, dtypes, files, as in ``anncat inspect --json``.
+        What it is told of: elements, dtypes, files, as in ``anncat inspect --json``. An `option` is the name of an
+        argument.
+    hint
+        What changes it, or None.
     """
 
     def __init__(self, message: str, kind: str = "", details: dict[str, Any] | None = None) -> None:
@@ -189,6 +239,12 @@ class Notice(UserWarning):
         self.message = message
         self.kind = kind
         self.details = details or {}
+        self.hint = _hint_in(message)
 
     def __str__(self) -> str:
         return self.message
+
+
+def left_out_notices(sentences: list[str]) -> list[Notice]:
+    """What zarr cannot hold."""
+    return [Notice(f"left out: {in_python(sentence)}", "left-out-of-zarr") for sentence in sentences]

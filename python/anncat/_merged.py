@@ -6,12 +6,13 @@ import contextlib
 import html
 import json
 import os
+import re
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from . import _native
-from ._errors import Notice, in_python
+from ._errors import Notice, in_python, left_out_notices, option_name
 from ._options import (
     DEFAULT_MEMORY, Axis, Inputs, Join, MissingText, Path, Patterns, SparseFormat, Strategy, count_of, engine_options,
     inputs_of, layout_of, level_of, memory_of, path_of, split_place,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _SHOWN = 8
+_PAGE_CACHES = ("all", "read", "computed")
+# Names that zarr holds for sure; of others the engine knows.
+_PLAIN_NAME = re.compile(r"(?!zarr)\w[\w .+-]{0,59}")
 # Bytes of memory for caches and conversions, and whether files may be read that were not named.
 Limits: TypeAlias = tuple[int, bool]
 
@@ -84,7 +88,7 @@ def open(
     Notice
         For each thing that is dropped, converted or replaced.
     """
-    names, sources, integers = inputs_of(adatas, keys)
+    names, sources, integers = _inputs(adatas, keys)
     merged = _opened(
         names, sources, axis=axis, join=join, merge=merge, uns_merge=uns_merge, label=label, label_integers=integers,
         index_unique=index_unique, fill_value=fill_value, pairwise=pairwise, sparse_format=sparse_format,
@@ -94,10 +98,19 @@ def open(
     return merged
 
 
+def _inputs(adatas: Inputs, keys: Collection[Any] | None) -> tuple[list[str], list[Any], bool]:
+    if isinstance(adatas, bytes):
+        raise TypeError(f"paths are text or pathlib.Path, not bytes: os.fsdecode({adatas!r}) is one")
+    return inputs_of(adatas, keys)
+
+
 def _opened(
     names: Sequence[str], sources: Sequence[Any], *, follow_external: bool, memory: int | str, **options: Any
 ) -> Merged:
     """What `open` gives, before it warns."""
+    for name in ("label", "index_unique", "sparse_format", "missing_text"):
+        if not isinstance(options[name], str | None):
+            raise TypeError(f"{name} must be a str or None, was {options[name]!r}")
     inputs = [(name, path_of(source)) for name, source in zip(names, sources, strict=True)]
     limits = (memory_of(memory), bool(follow_external))
     return Merged(_native.Merged.open(inputs, engine_options(**options), *limits), limits)
@@ -176,7 +189,7 @@ def concat(
     if force_lazy:
         raise TypeError("force_lazy=True is not for a result in memory: anncat.open(...).to_lazy() opens it lazily")
     functions = {"merge": merge if callable(merge) else None, "uns_merge": uns_merge if callable(uns_merge) else None}
-    names, sources, integers = inputs_of(adatas, keys)
+    names, sources, integers = _inputs(adatas, keys)
     places = list(map(path_of, sources))
     merged = _opened(
         names, places, axis=axis, join=join, merge=None if callable(merge) else merge,
@@ -216,14 +229,16 @@ class Merged:
         self._native = native
         self._limits = limits
         self._headers: dict[str, Any] | None = None
-        self._num_told = 0
+        # Messages of the notices that were warned of.
+        self._told: set[str] = set()
         # Strategies that are functions: what no strategy of the engine keeps is kept by them.
         self._by_function: set[str] = set()
         self._frames: dict[str, pd.DataFrame] = {}
-        self._default_store: Any = None
+        # For `_memory`: the store it reads, and what that leaves out.
+        self._source: tuple[Any, list[dict[str, Any]]] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._native.plan(), self._limits)
+        return _reopened, (self._native.plan(), self._limits, sorted(self._told))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -273,11 +288,16 @@ class Merged:
 
     def _warn(self, *, all: bool = False, stacklevel: int = 3) -> None:
         """Warns of what is known by now, or of all, and was not warned of before."""
-        told = json.loads(self._native.notices(all))
-        for notice in told[self._num_told :]:
-            if not (notice["notice"] == "not-merged" and _argument(notice["option"]) in self._by_function):
-                warnings.warn(_notice(notice), stacklevel=stacklevel)
-        self._num_told = len(told)
+        notices = map(_notice, json.loads(self._native.notices(all)))
+        kept = [n for n in notices if n.kind != "not-merged" or n.details["option"] not in self._by_function]
+        self._tell(kept, stacklevel + 1)
+
+    def _tell(self, notices: Iterable[Notice], stacklevel: int) -> None:
+        """Warns of what was not warned of before."""
+        for notice in notices:
+            if notice.message not in self._told:
+                warnings.warn(notice, stacklevel=stacklevel)
+                self._told.add(notice.message)
 
     def plan(self) -> str:
         """The plan as JSON: inputs with their identities, and options."""
@@ -298,11 +318,17 @@ class Merged:
         return adata
 
     def to_lazy(self, **kwargs: Any) -> AnnData:
-        """`anndata.experimental.read_lazy` of `store()`: dask arrays and lazy tables. Needs dask and xarray."""
+        """`anndata.experimental.read_lazy` of `store()`: dask arrays and lazy tables. Needs dask and xarray.
+
+        Warns
+        -----
+        Notice
+            For each element that zarr cannot hold, which it then lacks, once.
+        """
         import anndata.experimental
         import zarr
 
-        group = zarr.open_group(self.store(), mode="r")
+        group = zarr.open_group(self._store((None, None, None, None)), mode="r")
         return anndata.experimental.read_lazy(group, **kwargs)
 
     def store(
@@ -343,15 +369,28 @@ class Merged:
         ------
         ValueError
             There is no such layout.
-        """
-        from ._store import make_store
 
-        return make_store(self, layout_of(zarr_format, chunk_rows, chunk_elems, shard_size))
+        Warns
+        -----
+        Notice
+            For each element that zarr cannot hold, which it then lacks, once.
+        """
+        return self._store(layout_of(zarr_format, chunk_rows, chunk_elems, shard_size))
+
+    def _store(self, layout: tuple[int | None, int | None, int | None, int | None]) -> Any:
+        """What `store` gives; warns the caller of its caller."""
+        from ._store import left_out, make_store
+
+        store = make_store(self, layout)
+        # To ask the engine takes what reading takes, which may be long.
+        if not all(map(_is_plain, self._known()["elements"])):
+            self._tell(left_out_notices(left_out(store)), stacklevel=4)
+        return store
 
     def rows(
         self,
-        indices: ArrayLike,
-        columns: ArrayLike | None = None,
+        indices: ArrayLike | slice,
+        columns: ArrayLike | slice | None = None,
         obs: Sequence[str] | str | None = None,
         *,
         element: str = "X",
@@ -361,7 +400,7 @@ class Merged:
         Parameters
         ----------
         indices
-            Numbers of rows, or a boolean mask. Negative ones count from the end.
+            Numbers of rows, a slice, or a boolean mask. Negative ones count from the end.
         columns
             Names of variables, or what `indices` may be; all by default.
         obs
@@ -419,9 +458,16 @@ class Merged:
             Nothing can be mounted here (`kind` says why), or an input has changed.
         ValueError
             Arguments that contradict each other.
+
+        Warns
+        -----
+        Notice
+            For each element that zarr cannot hold, which ``merged.zarr`` then lacks, once.
         """
         if allow_other and path is None:
             raise ValueError("allow_other=True needs a path: other users cannot enter the temporary directory")
+        if page_cache not in _PAGE_CACHES:
+            raise ValueError(f"page_cache is one of {', '.join(map(repr, _PAGE_CACHES))}, was {page_cache!r}")
         from ._mount import mounted
 
         names = ("zarr-format", "chunk-rows", "chunk-elems", "shard-bytes")
@@ -432,7 +478,9 @@ class Merged:
         words += [] if threads is None else ["--threads", str(threads)]
         words += [] if h5ad else ["--no-h5ad"]
         words += ["--allow-other"] if allow_other else []
-        with mounted(self, path, layout, words) as store:
+        with mounted(self, path, layout, words) as (store, left_out):
+            # Past `contextlib`.
+            self._tell(left_out_notices(left_out), stacklevel=4)
             yield store
 
     def write(
@@ -517,8 +565,8 @@ class Merged:
         self._warn(all=True)
         for notice in json.loads(told):
             warnings.warn(_notice(notice), stacklevel=2)
-        for sentence in left_out:
-            warnings.warn(Notice(f"left out: {in_python(sentence)}", "left-out-of-zarr"), stacklevel=2)
+        for lost in left_out_notices(left_out):
+            warnings.warn(lost, stacklevel=2)
 
     # ---- tables
 
@@ -576,7 +624,9 @@ class Merged:
             for row in joined["inputs"][:_SHOWN]
         ]
         elements = "; ".join(f"<b>{html.escape(n)}</b> {html.escape(', '.join(k))}" for n, k in _elements(report).items())
-        notes = "".join(f"<li>{html.escape(str(n))}</li>" for n in self._known_notices()[:_SHOWN])
+        notices = self._known_notices()
+        notes = "".join(f"<li>{html.escape(str(n))}</li>" for n in notices[:_SHOWN])
+        more_notes = len(notices) - _SHOWN
         more = len(joined["inputs"]) - _SHOWN
         return (
             f"<p>Merged of {len(joined['inputs'])} inputs along {axis}: {self.n_obs} obs × {self.n_vars} vars</p>"
@@ -587,20 +637,29 @@ class Merged:
             + "</tbody></table>"
             + (f"<p>and {more} more inputs</p>" if more > 0 else "")
             + (f"<ul>{notes}</ul>" if notes else "")
+            + (f"<p>and {more_notes} more notes, in .notices</p>" if more_notes > 0 else "")
         )
 
 
-def _reopened(plan: str, limits: Limits) -> Merged:
-    return Merged(_native.Merged.from_plan(plan, *limits), limits)
+def _reopened(plan: str, limits: Limits, told: Iterable[str] = ()) -> Merged:
+    merged = Merged(_native.Merged.from_plan(plan, *limits), limits)
+    merged._told.update(told)
+    return merged
 
 
-def _argument(option: str) -> str:
-    """The argument of a function that an option of the command line is."""
-    return option.removeprefix("--").replace("-", "_")
+def _is_plain(element: dict[str, Any]) -> bool:
+    """Whether an element is surely not left out of zarr, as far as its name and encoding tell."""
+    path = element["path"]
+    # A table is there as a whole or is an error.
+    if path.startswith(("obs/", "var/", "raw/")):
+        return True
+    return element["encoding"] != "rec-array" and _PLAIN_NAME.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def _notice(told: dict[str, Any]) -> Notice:
     details = {name: value for name, value in told.items() if name not in ("notice", "message")}
+    if "option" in details:
+        details["option"] = option_name(details["option"])
     return Notice(in_python(told["message"]), told["notice"], details)
 
 

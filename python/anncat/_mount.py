@@ -74,8 +74,11 @@ def _remove(directory: Path, owner: int) -> None:
 @contextlib.contextmanager
 def mounted(
     merged: Merged, path: str | os.PathLike[str] | None, layout: dict[str, int], words: list[str]
-) -> Iterator[str]:
-    """Serves the plan by a process of its own, which ends when its standard input does."""
+) -> Iterator[tuple[str, list[str]]]:
+    """Serves the plan by a process of its own, which ends when its standard input does.
+
+    Gives the path of ``merged.zarr``, and what that leaves out.
+    """
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         raise Error(
             "there is no FUSE here (/dev/fuse is missing or may not be opened), so nothing can be mounted\n"
@@ -117,7 +120,7 @@ def mounted(
                 process.wait()
                 said.seek(0)
                 raise _failure("".join(answer), said.read().strip() or f"the mount ended with {process.returncode}")
-            yield str(place.absolute() / "merged.zarr")
+            yield str(place.absolute() / "merged.zarr"), json.loads("".join(answer))["left-out"]
         finally:
             _pipes.discard(pipe)
             process.stdin.close()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._errors import OutOfRangeError
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
@@ -15,12 +17,16 @@ if TYPE_CHECKING:
 
 
 def read_rows(
-    merged: Merged, indices: ArrayLike, columns: ArrayLike | None, obs: Sequence[str] | str | None, element: str
+    merged: Merged,
+    indices: ArrayLike | slice,
+    columns: ArrayLike | slice | None,
+    obs: Sequence[str] | str | None,
+    element: str,
 ) -> Any:
     """See `Merged.rows`."""
     from ._memory import assemble
 
-    rows = _positions(indices, merged.n_obs, "row")
+    rows = _positions(indices, merged.n_obs, "row", element)
     wanted = None if columns is None else _columns(merged, columns, element)
     matrix = assemble(merged._native.rows(element, rows, wanted))
     return matrix if obs is None else (matrix, _obs(merged, rows, obs))
@@ -31,8 +37,10 @@ def _obs(merged: Merged, rows: NDArray[np.uint64], obs: Sequence[str] | str) -> 
     return merged.obs[names].iloc[rows.astype(np.int64)]
 
 
-def _positions(indices: ArrayLike, length: int, what: str) -> NDArray[np.uint64]:
+def _positions(indices: ArrayLike | slice, length: int, what: str, element: str) -> NDArray[np.uint64]:
     """Numbers from 0 on."""
+    if isinstance(indices, slice):
+        return np.arange(*indices.indices(length)).astype(np.uint64)
     array = np.atleast_1d(np.asarray(indices))
     if array.dtype == bool:
         if array.shape != (length,):
@@ -46,12 +54,15 @@ def _positions(indices: ArrayLike, length: int, what: str) -> NDArray[np.uint64]
         # The length may be more than a small type holds.
         array = array.astype(np.int64)
         if array.min() < -length:
-            raise IndexError(f"{what} {array.min()} is out of range, there are {length}")
+            message = f"{element}: {what} {array.min()} is out of range, there are {length}"
+            raise OutOfRangeError(message, "usage", None, element)
         array = np.where(array < 0, array + length, array)
     return np.ascontiguousarray(array, dtype=np.uint64)
 
 
-def _columns(merged: Merged, columns: ArrayLike, element: str) -> NDArray[np.uint64]:
+def _columns(merged: Merged, columns: ArrayLike | slice, element: str) -> NDArray[np.uint64]:
+    if isinstance(columns, slice):
+        return _positions(columns, _num_columns(merged, element), "column", element)
     array = np.atleast_1d(np.asarray(columns, dtype=object if _holds_text(columns) else None))
     if array.size and isinstance(array[0], str):
         index = _names(merged, element)
@@ -62,7 +73,7 @@ def _columns(merged: Merged, columns: ArrayLike, element: str) -> NDArray[np.uin
             absent = [str(name) for name in array[found < 0][:5]]
             raise KeyError(f"no variable is named {', '.join(absent)}")
         return found.astype(np.uint64)
-    return _positions(array, _num_columns(merged, element), "column")
+    return _positions(array, _num_columns(merged, element), "column", element)
 
 
 def _holds_text(columns: Any) -> bool:

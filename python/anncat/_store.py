@@ -35,6 +35,11 @@ def make_store(merged: Merged, wanted: Wanted) -> Any:
     return MergedStore(merged, layout)
 
 
+def left_out(store: Any) -> list[str]:
+    """What a store that `make_store` made cannot hold, as sentences."""
+    return store._keys.native.left_out()
+
+
 def is_metadata(key: str) -> bool:
     """True for the small documents that are in memory anyway."""
     return key.rpartition("/")[2] in _METADATA

@@ -359,6 +359,10 @@ fn decode_raw(adata: &AnnData, at: &Place<'_>) -> Result<Option<Raw>, DecodeErro
         Some(Node::Group(group)) if PARTS.iter().any(|part| group.children.contains_key(*part)) => {
             Some(group)
         }
+        Some(Node::Array(ArrayNode { data: Data::Unreadable(why), .. })) => {
+            return Err(at.child("raw").unread(why));
+        }
+        // anndata's reader makes nothing of it.
         _ => None,
     };
     let is_old = root.children.keys().any(|key| key.starts_with("raw."));

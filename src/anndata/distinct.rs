@@ -1,4 +1,4 @@
-//! Categories, checked to be unique when they are first read, as pandas'
+//! Categories, checked to be unique and not missing when they are first read, as pandas'
 //! `Categorical.from_codes` checks them: opening a file reads none.
 
 use std::ops::Range;
@@ -7,18 +7,33 @@ use std::sync::{Arc, OnceLock};
 
 use foldhash::{HashSet, HashSetExt as _};
 
-use super::Elem;
 use super::error::Place;
+use super::{Elem, Nullable};
 use crate::array::{
-    ArraySource, SharedArray, SharedText, StoredChunk, TextBuf, TextSource, push_python_str,
-    read_all, read_all_text,
+    ArraySource, IsMissing, SharedArray, SharedText, StoredChunk, TextBuf, TextSource,
+    push_python_str, read_all, read_all_text,
 };
 use crate::base::dtype::Kind;
 use crate::base::{DType, ReadError, Region};
 
-/// The same categories; reading any of them is an error when two are equal.
+/// The same categories; reading any of them is an error when two are equal, or one is missing.
 pub(super) fn distinct(categories: Elem, at: &Place<'_>) -> Elem {
-    let place = FoundAt { file: at.file.to_path_buf(), element: at.element() };
+    match categories {
+        Elem::Nullable(nullable) => {
+            let Nullable { values, mask, na_value } = nullable;
+            let values = Box::new(checked(*values, Some(Arc::clone(&mask)), at));
+            Elem::Nullable(Nullable { values, mask, na_value })
+        }
+        Elem::Dense(numbers) if matches!(numbers.dtype().kind(), Kind::Float | Kind::Complex) => {
+            let missing = IsMissing::of_numbers(Arc::clone(&numbers));
+            checked(Elem::Dense(numbers), Some(missing), at)
+        }
+        other => checked(other, None, at),
+    }
+}
+
+fn checked(categories: Elem, missing: Option<SharedArray>, at: &Place<'_>) -> Elem {
+    let place = FoundAt { file: at.file.to_path_buf(), element: at.element(), missing };
     let verdict = OnceLock::new();
     match categories {
         Elem::Text(text) => Elem::Text(Arc::new(DistinctText { text, place, verdict })),
@@ -31,6 +46,8 @@ pub(super) fn distinct(categories: Elem, at: &Place<'_>) -> Elem {
 struct FoundAt {
     file: PathBuf,
     element: String,
+    /// Which categories are missing, where some may be.
+    missing: Option<SharedArray>,
 }
 
 impl FoundAt {
@@ -54,10 +71,27 @@ impl FoundAt {
         Err(ReadError::corrupt(self.file.clone(), self.element.clone(), what))
     }
 
+    fn none_is_missing(&self) -> Result<(), ReadError> {
+        let Some(missing) = &self.missing else { return Ok(()) };
+        let mask = read_all(missing.as_ref()).map_err(|error| self.of(error))?;
+        match mask.iter().position(|&is_missing| is_missing != 0) {
+            Some(at) => Err(self.no_categories(&format!(
+                "category {at} is missing; what is missing in a categorical has no category"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn twice(&self, category: &str) -> ReadError {
+        self.no_categories(&format!(
+            "the category {category} stands twice; categories must be unique"
+        ))
+    }
+
+    fn no_categories(&self, what: &str) -> ReadError {
         let what = format!(
-            "the category {category} stands twice; categories must be unique\n  hint: make the \
-             column a categorical anew (astype(str).astype(\"category\")) and write the file again"
+            "{what}\n  hint: make the column a categorical anew (astype(str).astype(\"category\")) \
+             and write the file again"
         );
         ReadError::corrupt(self.file.clone(), self.element.clone(), what)
     }
@@ -72,6 +106,7 @@ struct DistinctText {
 
 impl DistinctText {
     fn judge(&self, texts: &TextBuf) -> Result<(), ReadError> {
+        self.place.none_is_missing()?;
         let mut met = HashSet::new();
         match texts.iter().find(|text| !met.insert(*text)) {
             Some(text) => Err(self.place.twice(&format!("{text:?}"))),
@@ -124,6 +159,7 @@ impl DistinctNumbers {
     }
 
     fn judge(&self, mut bytes: Vec<u8>) -> Result<(), ReadError> {
+        self.place.none_is_missing()?;
         let dtype = self.numbers.dtype();
         let each = dtype.size_bytes();
         if matches!(dtype.kind(), Kind::Float) {
@@ -192,10 +228,17 @@ mod tests {
     use crate::array::{MemoryArray, MemoryText};
     use crate::tree::Group;
 
-    fn checked(categories: Elem) -> Result<usize, ReadError> {
+    fn num_bytes(categories: Elem) -> Result<usize, ReadError> {
         let root = Group::default();
         let place = Place::root(&root, std::path::Path::new("a.h5ad")).child("obs").child("kind");
         match distinct(categories, &place) {
+            Elem::Nullable(nullable) => read(&nullable.values),
+            other => read(&other),
+        }
+    }
+
+    fn read(categories: &Elem) -> Result<usize, ReadError> {
+        match categories {
             Elem::Text(text) => read_all_text(text.as_ref()).map(|texts| texts.len()),
             Elem::Dense(numbers) => read_all(numbers.as_ref()).map(|bytes| bytes.len()),
             _ => Ok(0),
@@ -213,18 +256,31 @@ mod tests {
 
     #[test]
     fn equal_categories_are_an_error_when_they_are_read() {
-        assert_eq!(checked(text(&["a", "b", ""])).unwrap(), 3);
-        assert_eq!(checked(floats(&[0.0, 1.0])).unwrap(), 16);
-        let error = checked(text(&["a", "b", "a"])).unwrap_err().to_string();
+        assert_eq!(num_bytes(text(&["a", "b", ""])).unwrap(), 3);
+        assert_eq!(num_bytes(floats(&[0.0, 1.0])).unwrap(), 16);
+        let error = num_bytes(text(&["a", "b", "a"])).unwrap_err().to_string();
         assert!(error.starts_with("a.h5ad: /obs/kind: the category \"a\" stands twice"), "{error}");
-        assert!(checked(floats(&[1.0, 2.5, 2.5])).unwrap_err().to_string().contains(" 2.5 "));
-        assert!(checked(floats(&[0.0, -0.0])).is_err());
+        assert!(num_bytes(floats(&[1.0, 2.5, 2.5])).unwrap_err().to_string().contains(" 2.5 "));
+        assert!(num_bytes(floats(&[0.0, -0.0])).is_err());
         let many = crate::array::Filled::shared(DType::U8, &[1 << 40], &[0]);
         let root = Group::default();
         let place = Place::root(&root, std::path::Path::new("a.h5ad"));
         let Elem::Dense(many) = distinct(Elem::Dense(many), &place) else { panic!() };
         let error = many.read_into(&Region::line(0..1), &mut [0]).unwrap_err().to_string();
         assert!(error.contains("1099511627776 categories of type uint8 cannot"), "{error}");
+    }
+
+    #[test]
+    fn a_category_that_is_missing_is_an_error() {
+        let error = num_bytes(floats(&[1.0, f64::NAN])).unwrap_err().to_string();
+        assert!(error.starts_with("a.h5ad: /obs/kind: category 1 is missing"), "{error}");
+        for (mask, is_fine) in [([0, 0], true), ([0, 1], false)] {
+            for values in [text(&["a", "b"]), floats(&[1.0, 2.0])] {
+                let mask = MemoryArray::shared(DType::Bool, &[2], mask.to_vec());
+                let nullable = Nullable { values: Box::new(values), mask, na_value: None };
+                assert_eq!(num_bytes(Elem::Nullable(nullable)).is_ok(), is_fine);
+            }
+        }
     }
 
     #[test]

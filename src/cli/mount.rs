@@ -128,7 +128,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
     let log = log_of(&args.serving, &mountpoint)?;
     if args.serving.foreground {
         let mut served = serve(&recipe, limits, &mountpoint, &args.serving, dropped, talk)?;
-        talk.say(ready_lines(&mountpoint, &args.serving, None));
+        say_ready(&mountpoint, &args.serving, None, talk);
         served.tell(talk)?;
         if args.serving.until_eof {
             unmount_at_eof(&served.mounted)?;
@@ -154,7 +154,7 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
             }
             match outcome.doing(Kind::System, "cannot wait for the mount")? {
                 Outcome::Ready => {
-                    talk.say(ready_lines(&mountpoint, &args.serving, log.as_deref()));
+                    say_ready(&mountpoint, &args.serving, log.as_deref(), talk);
                     Ok(ExitCode::SUCCESS)
                 }
                 Outcome::Failed(code) => Ok(ExitCode::from(code.max(1))),
@@ -222,12 +222,14 @@ impl Served {
     }
 }
 
-fn ready_lines(mountpoint: &Path, args: &ServingArgs, log: Option<&Path>) -> String {
+fn say_ready(mountpoint: &Path, args: &ServingArgs, log: Option<&Path>, talk: Talk) {
     let shown = mountpoint.display();
     let and_file = if args.no_h5ad { String::new() } else { format!(" and {FILE}") };
-    let log = log.map_or_else(String::new, |log| format!("\nlog: {}", log.display()));
-    let unmount = quoted(mountpoint);
-    format!("mounted: {shown}/{STORE}{and_file}\nunmount: anncat unmount {unmount}{log}")
+    talk.say(format_args!("mounted: {shown}/{STORE}{and_file}"));
+    talk.say(format_args!("unmount: anncat unmount {}", quoted(mountpoint)));
+    if let Some(log) = log {
+        talk.say(format_args!("log: {}", log.display()));
+    }
 }
 
 /// Where the process in the background writes: what was asked for, else a place of the user's own,

@@ -12,10 +12,20 @@ const KEPT: (usize, usize) = (192, 64);
 /// Lines longer than this are cut at the end.
 const LONGEST_LINE: usize = 8 << 10;
 
-/// The text with what a terminal would obey escaped, but for ends of lines, and endless words cut.
+/// What begins the lines after the first of what is told.
+const MARKS: [&str; 2] = ["  hint: ", "  also: "];
+
+/// The text with what a terminal would obey escaped, and endless words cut. Lines end where what
+/// follows is marked, and nowhere else: a name may hold ends of lines, too.
 pub(super) fn plain(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(plain_line).collect();
-    lines.join("\n")
+    let mut lines = text.split('\n');
+    let mut out = plain_line(lines.next().unwrap_or_default());
+    for line in lines {
+        let is_marked = MARKS.iter().any(|mark| line.starts_with(mark));
+        out.push_str(if is_marked { "\n" } else { "\\n" });
+        out.push_str(&plain_line(line));
+    }
+    out
 }
 
 /// As [`plain`], for what has to stay on one line.
@@ -70,6 +80,7 @@ mod tests {
         );
         assert_eq!(plain("\u{9b}31m\u{7f}\u{202e}abc"), "\\u{9b}31m\\u{7f}\\u{202e}abc");
         assert_eq!(plain_cell("a\nb"), "a\\nb");
+        assert_eq!(plain("/obs/a\nerror: b\n  also: c"), "/obs/a\\nerror: b\n  also: c");
     }
 
     #[test]

@@ -86,6 +86,14 @@ pub enum OpenError {
     /// It changed while it was opened, or leads to a file that was not named.
     #[error(transparent)]
     Read(ReadError),
+    /// A file that says of itself that it is open for writing, and that libhdf5 does not open then.
+    #[error("{path}: a program has it open for writing, or had when it was killed ({what})\n  hint: close it there; where nobody has it open, `h5clear -s` takes the mark away", path = path.display())]
+    OpenForWriting {
+        /// The path given.
+        path: PathBuf,
+        /// What the library says.
+        what: String,
+    },
     /// A file or store of the right kind whose bytes contradict themselves.
     #[error("{path}: the file is damaged or incomplete: {what}\n  hint: copy or download it again", path = path.display())]
     Damaged {
@@ -118,7 +126,7 @@ impl Fault for OpenError {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing { .. } | Self::NoGroup { .. } => Kind::InputMissing,
-            Self::Unreadable { .. } => Kind::InputUnreadable,
+            Self::Unreadable { .. } | Self::OpenForWriting { .. } => Kind::InputUnreadable,
             Self::NoFile { .. } | Self::NotZarr { .. } | Self::NotHdf5 { .. } => Kind::NotAnndata,
             Self::Damaged { .. } => Kind::Corrupt,
             Self::Read(error) => error.kind(),
@@ -133,6 +141,7 @@ impl Fault for OpenError {
             | Self::NoFile { path }
             | Self::NotZarr { path }
             | Self::NotHdf5 { path, .. }
+            | Self::OpenForWriting { path, .. }
             | Self::Damaged { path, .. } => Some(path),
             Self::Read(error) => error.file(),
         }

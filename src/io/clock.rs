@@ -20,6 +20,12 @@ impl Moment {
         Self(content.max(nanos(metadata.ctime(), metadata.ctime_nsec())))
     }
 
+    /// Nanoseconds since 1970. They wrap in the year 2262.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0 as i64
+    }
+
     /// This time after 1970.
     #[must_use]
     pub fn since_1970(since: Duration) -> Self {

@@ -139,11 +139,10 @@ impl Context {
         (self.limits.cache_bytes as u64 / BLOCKS_IN_CACHE).max(LEAST_BLOCK_BYTES)
     }
 
-    /// Bytes that one block may take in memory while it is being decoded, where that cannot be done a
-    /// piece at a time.
+    /// Bytes of memory in all, of which the caches of inputs have a quarter: also the most that one block
+    /// may take while it is being decoded, where that cannot be done a piece at a time.
     #[must_use]
-    pub const fn largest_transient_bytes(&self) -> u64 {
-        // The caches of inputs have a quarter of what there is.
+    pub const fn budget_bytes(&self) -> u64 {
         (self.limits.cache_bytes as u64).saturating_mul(4)
     }
 

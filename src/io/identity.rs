@@ -19,6 +19,9 @@ pub struct Identity {
     /// Time of the last change of the content, in nanoseconds since 1970; of a zarr directory, that
     /// of the file that was changed last.
     pub mtime_ns: i64,
+    /// Time of the last change of the inode, which nobody can put back; of a zarr directory, the latest
+    /// of all. It is part of the name for caches, and of nothing else: permissions change it, too.
+    pub ctime_ns: i64,
     /// Of a zarr directory, a digest of the names, lengths and times of all its files; of a file, 0.
     pub digest: u64,
     /// Other files in which some of its bytes lie.
@@ -35,6 +38,7 @@ impl Identity {
             ino: metadata.ino(),
             len: metadata.len(),
             mtime_ns: mtime_ns(metadata),
+            ctime_ns: ctime_ns(metadata),
             digest: 0,
             others: Vec::new(),
         }
@@ -57,8 +61,9 @@ impl Identity {
 
     fn bytes(&self) -> Vec<u8> {
         use std::os::unix::ffi::OsStrExt;
-        let mut bytes = Vec::with_capacity(self.path.as_os_str().len() + 40);
-        for field in [self.dev, self.ino, self.len, self.mtime_ns as u64, self.digest] {
+        let mut bytes = Vec::with_capacity(self.path.as_os_str().len() + 48);
+        let times = [self.mtime_ns as u64, self.ctime_ns as u64];
+        for field in [self.dev, self.ino, self.len, self.digest].into_iter().chain(times) {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(self.path.as_os_str().as_bytes());
@@ -75,4 +80,10 @@ impl Identity {
 #[must_use]
 pub fn mtime_ns(metadata: &Metadata) -> i64 {
     metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec())
+}
+
+/// Time of the last change of the inode, likewise.
+#[must_use]
+pub fn ctime_ns(metadata: &Metadata) -> i64 {
+    metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec())
 }

@@ -22,7 +22,7 @@ pub(crate) mod testing;
 pub use blocks::{Block, BlockCache, BlockKey, Weighed};
 pub use clock::{Clock, Moment};
 pub use context::{Context, External, Limits, Storage};
-pub use identity::{Identity, mtime_ns};
+pub use identity::{Identity, ctime_ns, mtime_ns};
 pub use source::{
     Directory, FOLLOW_HINT, Found, Listing, Outside, Source, read_metadata_vec_at, read_vec_at,
 };

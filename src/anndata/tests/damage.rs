@@ -157,6 +157,21 @@ fn a_node_that_is_missing_or_something_else() {
 }
 
 #[test]
+fn what_cannot_be_read_is_never_taken_for_absent() {
+    let tree = every_encoding();
+    let mut all = Vec::new();
+    paths(&tree, "", &mut all);
+    for path in &all {
+        let mut damaged = tree.clone();
+        replace(&mut damaged, path, array(&[], Data::Unreadable("why".to_owned())));
+        match decode(&damaged, Path::new("a.h5ad")) {
+            Err(error) => assert!(error.to_string().contains("why"), "{path}: {error}"),
+            Ok(adata) => assert!(!adata.uns_unread.is_empty(), "{path}"),
+        }
+    }
+}
+
+#[test]
 fn an_attribute_that_is_missing_or_something_else() {
     let tree = every_encoding();
     let mut all = Vec::new();

@@ -186,6 +186,7 @@ impl Directory for LocalDirectory {
             ino: self.root_stamp.content.ino,
             len: survey.len_bytes,
             mtime_ns: survey.newest_ns.unwrap_or(self.root_stamp.content.mtime_ns),
+            ctime_ns: survey.latest.as_nanos(),
             digest: survey.digest,
             others: Vec::new(),
         };
@@ -268,6 +269,7 @@ impl Source for Chunk<'_> {
             ino: 0,
             len: self.len,
             mtime_ns: 0,
+            ctime_ns: 0,
             digest: 0,
             others: Vec::new(),
         }

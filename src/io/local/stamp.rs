@@ -4,7 +4,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-use crate::io::mtime_ns;
+use crate::io::{ctime_ns, mtime_ns};
 
 /// What stays the same while a file has the same content. All of it can be put back by who changes the
 /// content; the time of the inode cannot.
@@ -46,10 +46,7 @@ impl Stamp {
                 len: metadata.len(),
                 mtime_ns: mtime_ns(metadata),
             },
-            ctime_ns: metadata
-                .ctime()
-                .wrapping_mul(1_000_000_000)
-                .wrapping_add(metadata.ctime_nsec()),
+            ctime_ns: ctime_ns(metadata),
             about: About {
                 mode: metadata.mode(),
                 uid: metadata.uid(),

@@ -20,7 +20,7 @@ enum Out {
     Zarr,
 }
 
-const ALL: [Fault; 3] = [Fault::Fails, Fault::IsShort, Fault::Changes];
+const ALL: [Fault; 4] = [Fault::Fails, Fault::IsShort, Fault::Changes, Fault::IsSlow];
 
 /// Two inputs as `.h5ad` or `.zarr`: one compressed and with records for frames, one with columns.
 fn inputs(dir: &Path, suffix: &str) -> Recipe {
@@ -95,7 +95,7 @@ fn merge(recipe: &Recipe, meter: &Arc<Meter>, out: Out, target: &Path) -> Result
     }
 }
 
-/// Every read of a merge fails once, is short, or finds a changed file.
+/// Every read of a merge fails once, is short, finds a changed file, or is slow.
 fn every_read_fails(suffix: &str, out: Out) {
     let dir = tempfile::tempdir().unwrap();
     let recipe = inputs(dir.path(), suffix);
@@ -112,18 +112,12 @@ fn every_read_fails(suffix: &str, out: Out) {
     };
     remove();
     for fault in ALL {
-        // All reads fail once; how they fail otherwise is looked at for some of them.
-        let (first, step) = match fault {
-            Fault::Fails => (0, 1),
-            Fault::IsShort => (1, 4),
-            Fault::Changes | Fault::Breaks => (2, 4),
-        };
-        for at in (first..num_reads).step_by(step) {
+        for at in 0..num_reads {
             let meter = Arc::<Meter>::default();
             meter.set_fault(at, fault);
             let outcome = merge(&recipe, &meter, out, &target);
             // What is kept between reads depends on who comes first.
-            if meter.reads() <= at {
+            if meter.reads() <= at || fault == Fault::IsSlow {
                 outcome.unwrap();
                 remove();
                 continue;

@@ -40,6 +40,7 @@ RULES = {
     "duplicates-equal": "duplicated names that are equal in all inputs need no reindex",
     "unlike-unequal": "an array and an awkward array, or dicts beside what is none, are not equal in a merge",
     "big-endian": "big-endian numbers are numbers like all others",
+    "bytes-text": "a scalar of bytes that stands for a column is text",
     "half-sparse": "float16 among sparse matrices is float32",
     "parts-missing": "a virtual dataset whose file is not there is an error",
     "x-in-some": "X in some inputs only: left out (inner) or filled (outer)",
@@ -75,7 +76,11 @@ def expected(adatas: list[ad.AnnData], options: dict) -> Expected:
     arguments = concat_arguments(options)
     for adata in adatas:
         _native_numbers(adata, out.rules)
+        for frame in _frames(adata):
+            _text_of_bytes(frame, out.rules)
     _no_sparse_halves(adatas, options, out.rules)
+    for group in _frames_along(adatas, options):
+        _missing_bools(group, out.rules)
     with versions.older(out.rules):
         _no_nullables_with_halves(adatas, options, out.rules)
     axis, other = ("obs", "var") if options.get("axis", 0) in (0, "obs") else ("var", "obs")
@@ -188,15 +193,54 @@ def _text_arrays(adatas, mappings) -> dict[tuple[str, str], bool]:
     return {place: len(found) == 2 for place, found in kinds.items() if True in found}
 
 
+def _frames(adata: ad.AnnData):
+    """Every frame of an input that concat looks into."""
+    yield from (adata.obs, adata.var)
+    if adata.raw is not None:
+        yield adata.raw.var
+    for mapping in (adata.obsm, adata.varm):
+        yield from (value for value in mapping.values() if isinstance(value, pd.DataFrame))
+
+
+def _frames_along(adatas, options: dict):
+    """The frames that come to stand one after another, of each place in the result."""
+    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
+    yield [getattr(a, axis) for a in adatas]
+    for key in {key for a in adatas for key in getattr(a, f"{axis}m")}:
+        values = [getattr(a, f"{axis}m").get(key) for a in adatas]
+        yield [v for v in values if isinstance(v, pd.DataFrame)]
+
+
+def _text_of_bytes(frame: pd.DataFrame, rules: set[str]) -> None:
+    """A dataset without dimensions as a column: h5py gives its text as bytes, whatever it is encoded in."""
+    for at in range(frame.shape[1]):
+        column = frame.iloc[:, at]
+        if column.dtype == object and len(column) and all(isinstance(v, bytes) for v in column):
+            rules.add("bytes-text")
+            frame.isetitem(at, np.array([v.decode() for v in column], dtype=object))
+
+
+def _missing_bools(frames, rules: set[str]) -> None:
+    """pandas makes True of what is missing, where bools meet a categorical that has the type of them for
+    categories and none of them."""
+    for column in {c for frame in frames for c in frame.columns}:
+        having = [frame for frame in frames if column in frame.columns and len(frame)]
+        hollow = [f for f in having if _has_no_bools(f[column].dtype)]
+        others = [f[column].dtype == bool for f in having if not _has_no_bools(f[column].dtype)]
+        if hollow and others and all(others):
+            rules.add("bools-missing")
+            for frame in hollow:
+                frame[column] = pd.array([None] * len(frame), dtype="boolean")
+
+
+def _has_no_bools(dtype) -> bool:
+    return isinstance(dtype, pd.CategoricalDtype) and dtype.categories.dtype == bool and not len(dtype.categories)
+
+
 def _no_nullables_with_halves(adatas, options, rules: set[str]) -> None:
     """pandas has no nullable float16, so that nullable integers beside float16 become objects there.
     They are floats like beside any other float."""
-    axis = "obs" if options.get("axis", 0) in (0, "obs") else "var"
-    frames = [[getattr(a, axis) for a in adatas]]
-    for key in {key for a in adatas for key in getattr(a, f"{axis}m")}:
-        values = [getattr(a, f"{axis}m").get(key) for a in adatas]
-        frames.append([v for v in values if isinstance(v, pd.DataFrame)])
-    for group in frames:
+    for group in _frames_along(adatas, options):
         for column in {c for frame in group for c in frame.columns}:
             having = [frame for frame in group if column in frame.columns]
             nullable = [f for f in having if isinstance(f[column].dtype, pd.core.arrays.integer.IntegerDtype)]

@@ -271,7 +271,7 @@ def one(task) -> dict:
         shutil.copytree(held, directory, dirs_exist_ok=True)
         paths = sorted(directory.glob("in*"), key=lambda path: int(path.stem[2:]))
         report["how"] = damage.damage(paths[int(rng.integers(len(paths)))], rng)
-        limited("inspect", *anncat.arguments(options), *paths, directory=directory)
+        limited("inspect", *anncat.arguments(options), f"--memory={BUDGET_MIB}MiB", *paths, directory=directory)
         suffix = "h5ad" if rng.random() < 0.6 else "zarr"
         report["ways"].append(materialized(paths, options, suffix, directory))
         if not anncat.SKIP_FUSE and rng.random() < 0.4:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import lzma
 import os
@@ -60,6 +61,20 @@ def test_categories_that_stand_twice(base, tmp_path, element):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("kind", ["float", "nullable"])
+def test_a_category_that_is_missing(base, tmp_path, kind):
+    with h5py.File(base, "r+") as file:
+        del file["obs/cell_type/categories"]
+        if kind == "float":
+            ad.io.write_elem(file["obs/cell_type"], "categories", np.array([1, np.nan, 2]))
+        else:
+            ad.settings.allow_write_nullable_strings = True
+            ad.io.write_elem(file["obs/cell_type"], "categories", pd.array(["a", None, "b"], dtype="string"))
+    with pytest.raises(ValueError, match="cannot be null"):
+        ad.read_h5ad(base)
+    refused("materialize", base, "-o", tmp_path / "out.h5ad", says="/obs/cell_type: category 1 is missing")
+
+
 def test_a_name_that_is_missing(base):
     with h5py.File(base, "r+") as file:
         names = file["obs/_index"][:]
@@ -105,7 +120,7 @@ def test_two_to_the_forty_paths(base):
     assert time.monotonic() - began < 5
 
 
-UNRULY = "\x1b[2J\x9b31m\u202e\rname"
+UNRULY = "\x1b[2J\x9b31m\u202e\rname\nerror: forged"
 
 
 def test_names_do_not_reach_the_terminal_as_they_are(tmp_path):
@@ -121,6 +136,7 @@ def test_names_do_not_reach_the_terminal_as_they_are(tmp_path):
     for text in (told.stdout, told.stderr, out.stderr):
         assert not set(text) & set("\x1b\x9b\u202e\r"), text
         assert long not in text
+        assert not any(line.startswith("error: forged") for line in text.splitlines())
     assert "\\u{1b}[2J" in told.stdout
     # A machine gets them as they are.
     report = json.loads(anncat.run("inspect", "--json", *paths).stdout)
@@ -273,6 +289,17 @@ def test_a_file_that_libhdf5_does_not_live_through(name, tmp_path):
     assert time.monotonic() - began < 50
 
 
+def test_what_libhdf5_takes_follows_the_budget(tmp_path):
+    path = tmp_path / "heap_1byte.h5ad"
+    path.write_bytes(lzma.decompress((HOSTILE / "heap_1byte.h5ad.xz").read_bytes()))
+    peaks = []
+    for budget in ("64MiB", "512MiB"):
+        code, told, peak = peak_mib("materialize", "--memory", budget, path, "-o", tmp_path / "out.h5ad")
+        assert code == 1 and f"error: {path}: " in told, told
+        peaks.append(peak)
+    assert peaks[0] < 4 * 64 < peaks[1] < 1024, peaks
+
+
 @pytest.fixture
 def endless(base):
     """A virtual dataset that refers to itself: libhdf5 overflows its stack over it."""
@@ -395,6 +422,32 @@ def test_a_bomb_stays_within_the_budget(tmp_path):
             assert not f["obsm/b"][2, ::4096].any()
 
 
+@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+def test_what_was_counted_is_not_of_another_content(tmp_path, kind):
+    """An input is changed between two runs, and its times are put back: the census of the first run, which
+    is kept, does not hold any more."""
+    num_rows = 20_000
+    columns = np.tile(np.arange(10, dtype=np.int32), num_rows)
+    indptr = np.arange(0, 10 * num_rows + 1, 10)
+    x = sparse.csr_matrix((np.arange(10 * num_rows, dtype=np.float32), columns, indptr), shape=(num_rows, 20))
+    paths = [tmp_path / f"a.{kind}", tmp_path / "b.h5ad"]
+    genes = pd.DataFrame(index=[f"g{n}" for n in range(20)])
+    differential.write(ad.AnnData(x, var=genes), paths[0], "h5ad" if kind == "h5ad" else "zarr3")
+    differential.write(ad.AnnData(sparse.csr_matrix(np.ones((3, 10), np.float32)), var=genes[::2]), paths[1], "h5ad")
+    anncat.run("materialize", *paths, "-o", tmp_path / "before.h5ad")
+    files = [path for path in [paths[0], *paths[0].rglob("*")] if path.is_file()]
+    times = {path: path.stat() for path in files}
+    # One entry more that is kept in the first row, one less in the second.
+    columns[:20] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 0, 1, 2, 3, 4, 5, 6, 7, 9, 11]
+    with h5py.File(paths[0], "r+") if kind == "h5ad" else contextlib.nullcontext(zarr.open_group(paths[0])) as root:
+        root["X/indices"][...] = columns
+    for path, stat in times.items():
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    anncat.run("materialize", *paths, "-o", tmp_path / "after.h5ad")
+    expected = ad.concat([differential.read(path) for path in paths])
+    assert (differential.read(tmp_path / "after.h5ad").X != expected.X).nnz == 0
+
+
 @pytest.mark.parametrize("is_small", [True, False])
 def test_a_file_that_is_open_for_writing_is_told(tmp_path, is_small):
     """Its flags say so while somebody has it open, and when that somebody was killed. A file that only
@@ -414,7 +467,7 @@ def test_a_file_that_is_open_for_writing_is_told(tmp_path, is_small):
                 told = json.loads(anncat.run("inspect", "--json", one).stdout)["notices"]
                 assert "open-for-writing" in [notice["notice"] for notice in told]
             else:
-                refused("inspect", one, says="open for write")
+                refused("inspect", one, says="a program has it open for writing")
 
 
 @pytest.mark.parametrize("damage", ["within an element", "unsorted", "behind the end"])

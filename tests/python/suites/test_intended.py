@@ -133,6 +133,13 @@ def test_bools_missing(tmp_path):
     assert out.var["flag"].dtype == "boolean"
 
 
+def test_bools_missing_of_categories_of_none(tmp_path):
+    """pandas makes True of them."""
+    hollow = pd.Categorical.from_codes([-1, -1], categories=pd.Index([], dtype=bool))
+    out = merged(tmp_path, [obs(b=hollow), obs(b=[True, False])], {}, "bools-missing")
+    assert out.obs["b"].dtype == "boolean" and out.obs["b"].isna().tolist() == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     "columns",
     [
@@ -326,6 +333,21 @@ def test_big_endian(tmp_path):
 
     out = merged(tmp_path, [make(0, "abcd"), make(1, "bcde")], {"join": "outer", "merge": "first"}, "big-endian")
     assert out.obs["n"].dtype == np.int32
+
+
+def test_bytes_text(tmp_path):
+    adata = obs(a=["x", "y"])
+    path = tmp_path / "in.h5ad"
+    differential.write(adata, path, "h5ad")
+    with h5py.File(path, "r+") as file:
+        del file["obs/a"]
+        file["obs"].create_dataset("a", data="é").attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+    expected = differential.oracle([path], {})
+    assert "bytes-text" in expected.rules
+    anncat.materialize([path], tmp_path / "out.h5ad", {})
+    actual = differential.read(tmp_path / "out.h5ad")
+    compare.equal(expected.adata, actual)
+    assert actual.obs["a"].tolist() == ["é", "é"]
 
 
 def test_half_sparse(tmp_path):

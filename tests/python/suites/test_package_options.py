@@ -172,9 +172,9 @@ def test_what_a_function_merges_is_not_told_as_left_out(pair):
         assert all(w.filename == __file__ for w in warned if isinstance(w.message, anncat.Notice))
         return sorted(w.message.details["option"] for w in warned if getattr(w.message, "kind", "") == "not-merged")
 
-    assert kinds() == ["--merge", "--uns-merge"]
-    assert kinds(merge=FIRST["merge"]) == ["--uns-merge"]
-    assert kinds(uns_merge=FIRST["uns_merge"]) == ["--merge"]
+    assert kinds() == ["merge", "uns_merge"]
+    assert kinds(merge=FIRST["merge"]) == ["uns_merge"]
+    assert kinds(uns_merge=FIRST["uns_merge"]) == ["merge"]
     assert kinds(**FIRST) == []
 
 

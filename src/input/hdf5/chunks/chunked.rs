@@ -161,7 +161,7 @@ impl Chunked {
         let Some(chunk) = self.table()?.get(number) else { return Ok(None) };
         let Some(filters) = pipeline.passable(chunk.mask) else { return Ok(None) };
         // Whoever reads its elements instead is told, or does not need it whole.
-        if u64::from(chunk.len_bytes) > self.file.context.largest_transient_bytes() {
+        if u64::from(chunk.len_bytes) > self.file.context.budget_bytes() {
             return Ok(None);
         }
         let bytes = read_vec_at(&*self.file.source, chunk.offset, chunk.len_bytes as usize)?;

@@ -58,7 +58,7 @@ impl HugeChunk {
 /// # Errors
 /// They are more than may be used.
 pub fn check_whole(file: &HdfFile, len_bytes: u64) -> Result<(), ReadError> {
-    check_whole_chunk(len_bytes, file.context.largest_transient_bytes())
+    check_whole_chunk(len_bytes, file.context.budget_bytes())
         .map_err(|error| error.of_file(file.source.path()))
 }
 

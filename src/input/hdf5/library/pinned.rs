@@ -54,6 +54,7 @@ impl Pinned {
             ino: self.ino,
             len: self.len_bytes,
             mtime_ns: self.mtime_ns,
+            ctime_ns: 0,
             digest: 0,
             others: Vec::new(),
         };

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::direct;
-use super::isolated::pool;
 use super::isolated::wire::{Ask, Question, Spot, StoredChunks, Strings};
+use super::isolated::{Processes, processes};
 use super::pinned::{Complaint, Pinned};
 use crate::array::TextBuf;
 use crate::base::{Dims, ReadError, Region};
@@ -36,8 +36,10 @@ impl Library {
     pub fn read(&self, region: &Region, out: &mut [u8]) -> Result<(), ReadError> {
         let spot = self.spot(region);
         self.of_unchanged(|file| {
-            let Some(pool) = pool() else { return direct::elements(file, &spot, out) };
-            let bytes: Vec<u8> = pool.ask(&Question::new(file, Ask::Elements(spot)))?;
+            let Some(processes) = self.processes() else {
+                return direct::elements(file, &spot, out);
+            };
+            let bytes: Vec<u8> = processes.ask(&Question::new(file, Ask::Elements(spot)))?;
             if bytes.len() != out.len() {
                 return Err("the size of an element has changed".into());
             }
@@ -50,8 +52,8 @@ impl Library {
     pub fn read_text(&self, region: &Region, out: &mut TextBuf) -> Result<(), ReadError> {
         let spot = self.spot(region);
         self.of_unchanged(|file| {
-            let Some(pool) = pool() else { return direct::text(file, &spot, out) };
-            let strings: Strings = pool.ask(&Question::new(file, Ask::Text(spot)))?;
+            let Some(processes) = self.processes() else { return direct::text(file, &spot, out) };
+            let strings: Strings = processes.ask(&Question::new(file, Ask::Text(spot)))?;
             let mut rest = strings.joined.as_str();
             for len in strings.lens {
                 let (text, after) = rest
@@ -68,15 +70,21 @@ impl Library {
     pub fn chunks(&self) -> Result<StoredChunks, ReadError> {
         let (element, rank) = (&self.path, self.shape.len());
         self.of_unchanged(|file| {
-            let Some(pool) = pool() else { return direct::chunks(file, element, rank) };
+            let Some(processes) = self.processes() else {
+                return direct::chunks(file, element, rank);
+            };
             let element = element.clone();
             let chunks: StoredChunks =
-                pool.ask(&Question::new(file, Ask::Chunks { element, rank }))?;
+                processes.ask(&Question::new(file, Ask::Chunks { element, rank }))?;
             if Some(chunks.origins.len()) != chunks.places.len().checked_mul(rank) {
                 return Err("the process that runs libhdf5 gave chunks that do not fit".into());
             }
             Ok(chunks)
         })
+    }
+
+    fn processes(&self) -> Option<Processes> {
+        processes(&self.file.context)
     }
 
     fn spot(&self, region: &Region) -> Spot {

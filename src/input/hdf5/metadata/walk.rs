@@ -32,6 +32,9 @@ pub fn walk(
         return Err(damaged("a heap of strings contradicts itself".to_owned()));
     }
     library::root(file).map_err(|error| match error {
+        ReadError::Corrupt { what, .. } if !file.others.written().is_empty() => {
+            OpenError::OpenForWriting { path: path.to_owned(), what }
+        }
         ReadError::Corrupt { what, .. } => damaged(what),
         other => OpenError::read(path, other),
     })

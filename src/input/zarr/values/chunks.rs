@@ -153,7 +153,7 @@ impl Chunks {
             let stream = Stream::new(0, stored.len, read);
             Spilled::of_stream(dir, &chunk, len_bytes, stream, |stored| codecs.reader(stored))
         } else {
-            check_whole_chunk(len_bytes, self.context.largest_transient_bytes()).and_then(|()| {
+            check_whole_chunk(len_bytes, self.context.budget_bytes()).and_then(|()| {
                 let mut bytes = self.decode(index)?;
                 // As it was encoded: what is read back is swapped then.
                 to_little_endian(&self.header.element, &mut bytes);
@@ -308,7 +308,7 @@ impl Chunks {
             Some(encoded) => self
                 .header
                 .codecs
-                .decode_text(encoded, self.context.largest_transient_bytes() as usize)
+                .decode_text(encoded, self.context.budget_bytes() as usize)
                 .and_then(|text| match self.header.codecs.body() {
                     Body::Json => json_to_vlen(&text),
                     _ => Ok(text),

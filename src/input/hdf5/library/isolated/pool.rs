@@ -22,8 +22,6 @@ use crate::input::hdf5::library::pinned::Complaint;
 
 /// Processes at once: the library would run one at a time.
 const MOST_WORKERS: usize = 2;
-/// Memory of a process, beside what was asked for.
-const MEMORY_BYTES: u64 = 1 << 30;
 /// Of what was asked for, a process may hold so many copies.
 const COPIES: u64 = 3;
 
@@ -103,24 +101,29 @@ impl Pool {
         Self { helper, patience, state: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Asks, and waits for the answer.
+    /// Asks a process that may have so much address space beside what is asked for.
     ///
     /// # Errors
-    /// What the library says, or how it died; [`Complaint::Unavailable`] when there is no process.
-    pub fn ask<A: DeserializeOwned>(&self, question: &Question) -> Result<A, Complaint> {
+    /// As [`Processes::ask`](super::Processes::ask).
+    pub fn ask<A: DeserializeOwned>(
+        &self,
+        question: &Question,
+        memory_bytes: u64,
+    ) -> Result<A, Complaint> {
         if cfg!(fuzzing) {
             return Err("libhdf5 is not asked while our own code is fuzzed".to_owned().into());
         }
         let (turn, idle) = self.take();
         let was_idle = idle.is_some();
         let mut worker = idle.map_or_else(|| self.start(), Ok)?;
-        let mut asked = worker.ask(question, self.patience);
+        let mut asked = worker.ask(question, memory_bytes, self.patience);
         // It may have been ended while nobody asked it anything.
         if was_idle && matches!(asked, Err(Stop::Unasked(_))) {
             worker = self.start()?;
-            asked = worker.ask(question, self.patience);
+            asked = worker.ask(question, memory_bytes, self.patience);
         }
-        let answer: Result<A, Complaint> = asked.map_err(|stop| worker.ended(&stop))?;
+        let answer: Result<A, Complaint> =
+            asked.map_err(|stop| worker.ended(&stop, memory_bytes))?;
         if answer.is_ok() {
             std::mem::forget(turn);
             self.lock().idle.push(worker);
@@ -192,10 +195,11 @@ impl Worker {
     fn ask<A: DeserializeOwned>(
         &mut self,
         question: &Question,
+        memory_bytes: u64,
         patience: Patience,
     ) -> Result<Result<A, Complaint>, Stop> {
         let wanted = question.answer_bytes().saturating_mul(COPIES);
-        self.limit_memory(MEMORY_BYTES.saturating_add(wanted));
+        self.limit_memory(memory_bytes.saturating_add(wanted));
         wire::send(question, &mut self.questions).map_err(Stop::Unasked)?;
         let limits = Limits {
             began: Instant::now(),
@@ -214,7 +218,7 @@ impl Worker {
     }
 
     /// How this process came to its end, of which it is relieved.
-    fn ended(&mut self, stop: &Stop) -> Complaint {
+    fn ended(&mut self, stop: &Stop, memory_bytes: u64) -> Complaint {
         let _ = self.child.kill();
         let status = self.child.wait();
         let what = match stop {
@@ -229,9 +233,9 @@ impl Worker {
             ),
             Stop::Gone(error) => match status.map(|status| status.signal()) {
                 Ok(Some(signal)) if signal != libc::SIGKILL => format!(
-                    "libhdf5 broke down over it (signal {signal}), or needed more than {} MiB; the \
-                     file is damaged",
-                    MEMORY_BYTES >> 20
+                    "libhdf5 broke down over it (signal {signal}), or needed more than the {} MiB \
+                     that it has by the memory budget",
+                    memory_bytes >> 20
                 ),
                 Ok(Some(_)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     let why = "the process that runs libhdf5 was killed, as where memory is short";
@@ -350,7 +354,7 @@ mod tests {
     }
 
     fn ask(pool: &Pool) -> Result<Vec<u8>, String> {
-        pool.ask(&question()).map_err(|complaint| match complaint {
+        pool.ask(&question(), 1 << 30).map_err(|complaint| match complaint {
             Complaint::Said(what) | Complaint::Unavailable(what) => what,
             Complaint::Replaced => "replaced".to_owned(),
         })
@@ -458,7 +462,7 @@ mod tests {
     #[test]
     fn what_cannot_be_started_is_told_and_not_of_the_file() {
         let helper = Helper { program: "/nowhere/anncat".into(), arguments: Vec::new() };
-        let asked = Pool::new(helper, Patience::default()).ask::<Vec<u8>>(&question());
+        let asked = Pool::new(helper, Patience::default()).ask::<Vec<u8>>(&question(), 1 << 30);
         let error = asked.unwrap_err().of(std::path::Path::new("/a"), "/x");
         assert_eq!(error.kind(), Kind::InputUnreadable);
         let told = error.to_string();

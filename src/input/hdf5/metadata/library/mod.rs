@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::base::ReadError;
 use crate::input::hdf5::file::HdfFile;
-use crate::input::hdf5::library::isolated::{pool, wire};
+use crate::input::hdf5::library::isolated::{processes, wire};
 use crate::input::hdf5::library::{Complaint, Pinned};
 use crate::input::hdf5::metadata::elsewhere::Deferred;
 use crate::tree::Group;
@@ -29,9 +29,9 @@ pub use walk::root as plain_root;
 /// through it, or cannot be asked.
 pub fn root(file: &Arc<HdfFile>) -> Result<(Group, Vec<(String, Deferred)>), ReadError> {
     let (pinned, base) = (&Pinned::of(&*file.source), file.base);
-    let found: Result<plain::PlainGroup, Complaint> = match pool() {
+    let found: Result<plain::PlainGroup, Complaint> = match processes(&file.context) {
         None => plain_root(pinned, base),
-        Some(pool) => pool.ask(&wire::Question::new(pinned, wire::Ask::Tree { base })),
+        Some(processes) => processes.ask(&wire::Question::new(pinned, wire::Ask::Tree { base })),
     };
     file.source.verify()?;
     let found = found.map_err(|complaint| complaint.of(file.source.path(), ""))?;
