@@ -65,10 +65,11 @@ def _failure(answer: str, said: str) -> Error:
     return make(error["kind"], error["message"] + hint, error["file"], error["element"])
 
 
-def _remove(directory: Path, owner: int) -> None:
-    """Removes a directory of this process; a fork of it that leaves the block leaves its parent's mount alone."""
+def _remove(place: str, owner: int) -> None:
+    """Removes what this process made; a fork of it that leaves the block leaves its parent's mount alone."""
     if os.getpid() == owner:
-        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (os.rmdir if os.path.isdir(place) else os.unlink)(place)
 
 
 @contextlib.contextmanager
@@ -86,19 +87,22 @@ def mounted(
             "mount-unavailable",
         )
     with contextlib.ExitStack() as stack:
-        work = Path(tempfile.mkdtemp(prefix="anncat-"))
-        stack.callback(_remove, work, os.getpid())
-        plan = work / "plan.json"
+        owner = os.getpid()
         document = json.loads(merged.plan())
         document["layout"] = layout
-        plan.write_text(json.dumps(document))
+        descriptor, plan = tempfile.mkstemp(prefix="anncat-", suffix=".json")
+        stack.callback(_remove, plan, owner)
+        with open(descriptor, "w") as file:
+            json.dump(document, file)
         if path is None:
-            place = work / "mnt"
-            place.mkdir()
+            place = Path(tempfile.mkdtemp(prefix="anncat-"))
+            stack.callback(_remove, str(place), owner)
+            # Whoever dies removes nothing; the mount outlives this process.
+            words = [*words, "--remove-mountpoint"]
         else:
             place = Path(path)
         memory_bytes, follow_external = merged._limits
-        command = [find_program(), "mount", "--foreground", "--until-eof", "--json", "--plan", str(plan)]
+        command = [find_program(), "mount", "--foreground", "--until-eof", "--json", "--plan", plan]
         command += ["--memory", str(memory_bytes), *(["--follow-external"] if follow_external else []), *words, "--", str(place)]
         said = stack.enter_context(tempfile.TemporaryFile(mode="w+"))
         # A session of its own: Ctrl-C ends the block, and the block the mount. When this process dies, however it
@@ -120,6 +124,7 @@ def mounted(
                 process.wait()
                 said.seek(0)
                 raise _failure("".join(answer), said.read().strip() or f"the mount ended with {process.returncode}")
+            _remove(plan, owner)
             yield str(place.absolute() / "merged.zarr"), json.loads("".join(answer))["left-out"]
         finally:
             _pipes.discard(pipe)

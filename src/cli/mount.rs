@@ -1,6 +1,7 @@
 //! `anncat mount`.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -75,6 +76,9 @@ struct ServingArgs {
     /// ends: for programs that start this one; needs --foreground
     #[arg(long, requires = "foreground")]
     until_eof: bool,
+    /// Remove the mountpoint, which is empty then, when the mount is gone; needs --foreground
+    #[arg(long, requires = "foreground")]
+    remove_mountpoint: bool,
     /// Threads that answer requests [default: two a core, 4 to 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -139,6 +143,11 @@ pub fn run(args: MountArgs, talk: Talk) -> Result<ExitCode> {
         }
         served.check_names(talk)?;
         let finished = finish(served.mounted);
+        if args.serving.remove_mountpoint
+            && let Err(error) = fs::remove_dir(&mountpoint)
+        {
+            log::debug!("{}: {error}", mountpoint.display());
+        }
         signals::end_by_interrupt();
         return finished;
     }

@@ -493,6 +493,35 @@ def test_a_mount_ends_with_the_process(pair, mnt, binary, how):
 
 
 @pytest.mark.fuse
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
+def test_a_temporary_mountpoint_ends_with_the_process(pair, tmp_path, binary, how):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    code = f"""
+        import anncat, sys, time
+        mount = anncat.open(["{pair[0]}", "{pair[1]}"]).mount()
+        print(mount.__enter__(), flush=True)
+        time.sleep(60 if {how is not None} else 0)
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        cwd=PACKAGE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    place = Path(child.stdout.readline().decode().strip()).parent
+    assert place.parent == temporary
+    if how is not None:
+        assert [place.name] == os.listdir(temporary) and program.is_mounted(place)
+        child.send_signal(how)
+    child.wait(30)
+    until = time.monotonic() + 10
+    while os.listdir(temporary) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert os.listdir(temporary) == []
+
+
+@pytest.mark.fuse
 def test_a_mount_ends_although_a_process_was_forked_in_its_block(pair, binary):
     merged = opened(pair, **OUTER)
     child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
