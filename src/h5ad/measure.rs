@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::LayoutError;
 use super::heap::{Measured, PORTION_STRINGS, each_part, heap_bytes, strings_of};
-use crate::array::{SharedText, TextBuf};
+use crate::array::{SharedText, TextBuf, beyond_memory};
+use crate::base::memory;
 use crate::base::parallel::sequentially;
 use crate::tree::ElementError;
 
@@ -29,9 +30,14 @@ pub(super) fn measure(
     let num_portions = |text: &SharedText| text.num_elements().div_ceil(PORTION_STRINGS) as usize;
     let mut first_jobs = Vec::with_capacity(texts.len());
     let mut num_jobs = 0;
-    for (_, text) in texts {
+    for (element, text) in texts {
         first_jobs.push(num_jobs);
         num_jobs += num_portions(text);
+        // How many strings there are is what a file claims.
+        if num_jobs as u64 > memory::most_bytes() / size_of::<AtomicU64>() as u64 {
+            let claimed = beyond_memory(&format!("the sizes of {} strings", text.num_elements()));
+            return Err(ElementError::read(element)(claimed).into());
+        }
     }
     let sizes: Vec<AtomicU64> = (0..num_jobs).map(|_| AtomicU64::new(0)).collect();
     let loose: Vec<AtomicBool> = texts.iter().map(|_| AtomicBool::new(false)).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::anndata::Elem;
 use crate::array::{FilledText, GatheredText, ReshapedText, SharedText, StackedText, TextColumns};
-use crate::base::Indexer;
+use crate::base::{Indexer, memory};
 use crate::concat::sparse::Axis;
 
 use super::share::ArrayShare;
@@ -99,8 +99,10 @@ fn gather(shares: &[ArrayShare<'_>], axis: Axis) -> Option<SharedText> {
     if parts.is_empty() {
         return Some(FilledText::shared(&shape, ""));
     }
-    // Places are numbers of 32 bits.
+    // Places are numbers of 32 bits, and how many there are is what files claim.
     u32::try_from(offset).ok()?;
+    let num_places = shape.iter().try_fold(1_u64, |count, &dim| count.checked_mul(dim))?;
+    (num_places <= memory::most_bytes() / size_of::<u32>() as u64).then_some(())?;
     let inner = shape[2..].iter().product::<u64>();
     let cell = |source: &Source<'_>, along: u64, across: u64| {
         let across = source.share.other.get(across).unwrap_or(0);
@@ -108,7 +110,7 @@ fn gather(shares: &[ArrayShare<'_>], axis: Axis) -> Option<SharedText> {
         let start = source.offset + (row * source.columns + column) * inner;
         (start..start + inner).map(|at| at as u32)
     };
-    let mut places: Vec<u32> = Vec::with_capacity(shape.iter().product::<u64>() as usize);
+    let mut places: Vec<u32> = Vec::with_capacity(num_places as usize);
     if stacked == 0 {
         for source in &sources {
             for row in 0..source.share.extent {

@@ -344,6 +344,21 @@ def test_categories_that_are_claimed(base, tmp_path, dtype):
     assert not (tmp_path / "out.h5ad").exists()
 
 
+@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+def test_categories_without_end_are_an_error(tmp_path, kind):
+    """2^63 - 1 of them, whose sizes alone would not fit."""
+    a = small(0)
+    a.var["flag"] = pd.Categorical(["x"] * a.n_vars)
+    path, out = tmp_path / "a.zarr", tmp_path / f"out.{kind}"
+    differential.write(a, path, "zarr3", {"consolidated": False})
+    document = path / "var/flag/categories/zarr.json"
+    metadata = json.loads(document.read_text())
+    metadata["shape"] = [2**63 - 1]
+    document.write_text(json.dumps(metadata))
+    refused("materialize", "--merge", "same", path, "-o", out, says="var/flag/categories: ")
+    assert not out.exists()
+
+
 # The kernel counts what a process had before it became another program: so a small one starts anncat.
 WATCH = "import os, sys; _, status, used = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0); print(used.ru_maxrss >> 10, os.waitstatus_to_exitcode(status))"
 
