@@ -130,6 +130,10 @@ class NotPermittedError(IOFailedError, PermissionError):
     """The system does not permit reading or writing."""
 
 
+class InputFailedError(IOFailedError, InputError):
+    """An input of `concat_on_disk` is no AnnData or is damaged; anndata raises an `OSError` or a `ValueError` of it."""
+
+
 class ChangedError(Error, OSError):
     """An input is not what it was."""
 

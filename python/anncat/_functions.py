@@ -67,7 +67,10 @@ def merged_elements(
     keep: Patterns | None = None,
     follow_external: bool = False,
 ) -> dict[str, Any]:
-    """What the functions make of the inputs: elements of the result by path (``var``, ``varm/loadings``, ``uns``)."""
+    """What the functions make of the inputs: elements of the result by path (``var``, ``varm/loadings``, ``uns``).
+
+    A function that returns None merges nothing.
+    """
     axis_number, _ = _resolve_axis(axis)
     _, other = _resolve_axis(1 - axis_number)
     out: dict[str, Any] = {}
@@ -87,7 +90,11 @@ def merged_elements(
                 for reindex, read in zip(reindexers, inputs, strict=True)
             ]
             for name, mappings in ((f"{other}m", aligned), (f"{other}p", paired)):
-                out |= {f"{name}/{key}": value for key, value in merge(mappings).items()}
+                out |= {f"{name}/{key}": value for key, value in _or_empty(merge(mappings)).items()}
         if uns_merge is not None:
-            out["uns"] = dict(uns_merge([read("uns") for read in inputs]))
+            out["uns"] = dict(_or_empty(uns_merge([read("uns") for read in inputs])))
     return out
+
+
+def _or_empty(merged: Any) -> Any:
+    return {} if merged is None else merged

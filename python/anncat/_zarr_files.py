@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,31 @@ def directory_of(source: Any) -> str | None:
     return os.path.join(store.root, prefix).rstrip("/") if isinstance(store, zarr.storage.LocalStore) else None
 
 
+def root_of(source: Any) -> str | None:
+    """The directory of the whole store that a group is in, or None when it is in none."""
+    return directory_of(getattr(source, "store", source))
+
+
 def to_directory(source: Any, place: Path) -> None:
-    """Copies a group or store to a new directory."""
+    """Copies a group or store to a new directory, whatever it holds."""
+    store, prefix = (source.store, source.path) if hasattr(source, "store") else (source, "")
+    place.mkdir()
     if IS_OLD:
-        store, prefix = (source.store, source.path) if hasattr(source, "store") else (source, "")
         zarr.copy_store(store, zarr.storage.DirectoryStore(str(place)), source_path=prefix)
-        return
-    group = source if isinstance(source, zarr.Group) else zarr.open_group(source, mode="r")
-    _copy_keys(group.store, group.path, zarr.storage.LocalStore(place), "")
+    else:
+        _copy_keys(store, prefix, zarr.storage.LocalStore(place), "")
 
 
 def into_group(place: Path, group: Any) -> None:
-    """Copies what is in a directory into a group, its attributes too."""
+    """Puts what is in a directory into a group, its attributes too; moves it if the group is in a directory."""
     source = open_directory(place)
+    directory = directory_of(group)
     if IS_OLD:
         zarr.copy_store(
             source.store, group.store, dest_path=group.path, excludes=[r"^\.zgroup$", r"^\.zattrs$", r"^\.zmetadata$"]
         )
+    elif directory is not None:
+        _move_files(place, directory)
     else:
         _copy_keys(source.store, "", group.store, group.path, root=False)
     group.attrs.update(dict(source.attrs))
@@ -103,6 +112,15 @@ def settings() -> dict[str, Any]:
     return {"zarr_format": zarr_format, "shard_size": "1MiB" if shard else None}
 
 
+def _move_files(place: Path, to: str) -> None:
+    """Moves all of a directory but the metadata of its root."""
+    from ._store import is_metadata
+
+    for path in place.iterdir():
+        if not is_metadata(path.name):
+            shutil.move(path, to)
+
+
 def _copy_keys(source: Any, prefix: str, target: Any, to: str, *, root: bool = True) -> None:
     """Copies all keys below a path of one store to a path of another; without the group's own metadata if not `root`."""
     from zarr.core.buffer import default_buffer_prototype
@@ -121,6 +139,7 @@ def _copy_keys(source: Any, prefix: str, target: Any, to: str, *, root: bool = T
             if value is not None:
                 await target.set(f"{to}/{name}" if to else name, value)
 
-    if not getattr(target, "_is_open", True):
-        sync(target._open())
+    for store in (source, target):
+        if not getattr(store, "_is_open", True):
+            sync(store._open())
     sync(copy())
