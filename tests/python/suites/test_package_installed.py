@@ -1,4 +1,5 @@
-"""The package where it is installed: the wheel in fresh environments, and beside other versions of what it meets.
+"""The package where it is installed: the wheel in fresh environments, and beside other versions of what it meets; and
+what pip asks of a tree or a source distribution before it compiles anything.
 
 These run what is there and leave out the rest: with ANNCAT_WHEEL (or a wheel in dist/), an environment a Python from
 3.11 on; with ANNCAT_PYTHONS (paths of interpreters that have anndata, separated by colons), the tree's own extension.
@@ -30,6 +31,35 @@ WITHOUT_FUSE = """
 dev=$(mktemp -d); mount -t tmpfs none "$dev"; mkdir "$dev/shm"; mount -t tmpfs none "$dev/shm"
 for node in null zero random urandom; do touch "$dev/$node"; mount --bind "/dev/$node" "$dev/$node"; done
 mount --move "$dev" /dev; test ! -e /dev/fuse; exec "$@"
+"""
+
+# Of maturin what build_backend.py meets, as maturin does it, for where there is none.
+STAND_IN = """
+import tarfile
+from pathlib import Path
+
+def asked(answer):
+    def hook(directory, settings=None, metadata_directory=None):
+        assert Path("anncat.data").is_dir(), "No such data directory"
+        return answer
+    return hook
+
+prepare_metadata_for_build_wheel = prepare_metadata_for_build_editable = asked("anncat-0.dist-info")
+build_wheel, build_editable = asked("build_wheel"), asked("build_editable")
+
+def build_sdist(directory, settings=None):
+    asked("")(directory)
+    # Only the package and what it needs stay in the workspace; the lock file is that of the tree.
+    manifest = Path("../Cargo.toml")
+    manifest.write_text(manifest.read_text().replace('["fuzz", "fuzz/interleavings", "python"]', '["python"]'))
+    with tarfile.open(Path(directory) / "anncat-0.tar.gz", "w:gz") as packed:
+        for name in ("pyproject.toml", "build_backend.py", "anncat"):
+            packed.add(name, f"anncat-0/{name}")
+        for name in ("Cargo.toml", "Cargo.lock", "README.md", "src", "benches"):
+            packed.add(f"../{name}", f"anncat-0/{name}")
+        for name in ("Cargo.toml", "README.md", "src"):
+            packed.add(name, f"anncat-0/python/{name}")
+    return "anncat-0.tar.gz"
 """
 
 
@@ -65,13 +95,68 @@ def test_the_wheel_holds_the_module_and_the_program():
     assert not any(name.endswith(("_native.abi3.so.new", ".pyc")) for name in names)
 
 
+class Backend:
+    """The hooks of build_backend.py in a fresh copy of this tree, with maturin or with STAND_IN, as pip calls them."""
+
+    def __init__(self, python: str, tmp_path: Path, stand_in: bool):
+        self.python, self.tree = python, tmp_path / "tree"
+        self.env = {**os.environ, "PATH": f"{Path(python).parent}:{os.environ['PATH']}"}
+        if stand_in:
+            (tmp_path / "stand_in").mkdir()
+            (tmp_path / "stand_in/maturin.py").write_text(STAND_IN)
+            self.env["PYTHONPATH"] = str(tmp_path / "stand_in")
+        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in tracked.split("\0"):
+            if name and not name.startswith("tests/data/") and (ROOT / name).is_file():
+                (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.tree / name)
+
+    def call(self, root: Path, hook: str, directory: Path, first: str = "") -> list[str]:
+        code = f"import build_backend as b\n{first}\nprint(b.{hook}({str(directory)!r}))"
+        done = subprocess.run([self.python, "-c", code], cwd=root, env=self.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout.split()
+
+
+@pytest.fixture(params=["maturin", "stand-in"])
+def backend(request, tmp_path):
+    if shutil.which("cargo") is None or not (ROOT / ".git").exists():
+        pytest.skip("no cargo, or no clone")
+    if request.param == "stand-in":
+        return Backend(sys.executable, tmp_path, stand_in=True)
+    tools = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "wheel-tools/bin/python"
+    for python in (sys.executable, str(tools)):
+        if shutil.which("maturin", path=str(Path(python).parent)):
+            return Backend(python, tmp_path, stand_in=False)
+    pytest.skip("no maturin here nor in target/wheel-tools (scripts/wheel)")
+
+
+def test_the_source_distribution_finds_what_it_builds(backend, tmp_path):
+    name = backend.call(backend.tree / "python", "build_sdist", tmp_path)[-1]
+    check_source_distribution(tmp_path / name, tmp_path)
+    root = tmp_path / name.removesuffix(".tar.gz")
+    backend.call(root, "prepare_metadata_for_build_wheel", tmp_path)
+
+
 @pytest.mark.skipif(not SDISTS, reason="no source distribution is built (scripts/wheel)")
-def test_the_source_distribution_finds_what_it_builds(tmp_path):
-    with tarfile.open(SDISTS[-1]) as archive:
+def test_the_source_distribution_that_is_built(tmp_path):
+    check_source_distribution(Path(SDISTS[-1]), tmp_path)
+
+
+def check_source_distribution(sdist: Path, tmp_path: Path):
+    with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
-    (root,) = tmp_path.iterdir()
+    root = tmp_path / sdist.name.removesuffix(".tar.gz")
     for name in ("Cargo.lock", "src/main.rs", "python/src/lib.rs", "anncat/__init__.py", "build_backend.py"):
         assert (root / name).exists(), name
+    # Its lock file is that of what was packed: the same versions, and none that nothing asks for.
+    done = subprocess.run(["cargo", "tree", "--locked", "--offline"], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kept, all_of_them = (
+        {(package["name"], package["version"]) for package in tomllib.loads((place / "Cargo.lock").read_text())["package"]}
+        for place in (root, ROOT)
+    )
+    assert kept <= all_of_them
     # Without maturin: only where it looks.
     code = "import sys, types; sys.modules['maturin'] = types.SimpleNamespace(__all__=['build_wheel'], build_wheel=None)\n"
     code += "import build_backend; print(build_backend._workspace())"
@@ -79,6 +164,23 @@ def test_the_source_distribution_finds_what_it_builds(tmp_path):
     assert done.stdout.strip() == str(root)
     settings = tomllib.loads((root / "pyproject.toml").read_text())
     assert settings["build-system"]["backend-path"] == ["."] and settings["tool"]["maturin"]["data"] == "anncat.data"
+    assert (root / settings["project"]["readme"]).read_text() == (ROOT / "python/README.md").read_text()
+
+
+@pytest.mark.parametrize("hook", ["prepare_metadata_for_build_wheel", "prepare_metadata_for_build_editable"])
+def test_a_fresh_tree_tells_its_metadata(backend, hook, tmp_path):
+    # What pip asks first, before anything is built.
+    assert backend.call(backend.tree / "python", hook, tmp_path)[-1].endswith(".dist-info")
+
+
+@pytest.mark.parametrize("hook", ["build_wheel", "build_editable"])
+def test_the_program_is_built_before(hook, tmp_path):
+    backend = Backend(sys.executable, tmp_path, stand_in=True)
+    # With the Rust that maturin asked for, where there is none.
+    (tmp_path / "stand_in/puccinialin.py").write_text("def setup_rust(): return {'RUST': 'program'}")
+    backend.env["PATH"] = str(tmp_path)
+    told = backend.call(backend.tree / "python", hook, tmp_path, "b.build_program = lambda: print(b.os.environ['RUST'])")
+    assert told == ["program", hook]
 
 
 @pytest.mark.skipif(not WHEELS, reason="no wheel is built (scripts/wheel, or ANNCAT_WHEEL)")
