@@ -109,6 +109,7 @@ pub fn merge(trees: &[Group], options: &ConcatOptions) -> Result<(), String> {
             ino: number as u64,
             len: 0,
             mtime_ns: 0,
+            ctime_ns: 0,
             digest: 0,
             others: Vec::new(),
         };

@@ -151,6 +151,7 @@ fn identity(len: u64) -> Identity {
         ino: 0,
         len,
         mtime_ns: 0,
+        ctime_ns: 0,
         digest: 0,
         others: Vec::new(),
     }
