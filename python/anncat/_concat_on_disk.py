@@ -302,9 +302,15 @@ def _to_path(merged: Any, out: Path, elements: dict[str, Any], max_loaded_elems:
         _write(merged, staged, elements, max_loaded_elems, options)
         # Something may have come to stand there meanwhile.
         merged._native.check_output(os.fspath(out), not is_h5ad, True)
+        former = Path(name) / "former"
         if out.is_dir():
-            os.rename(out, Path(name) / "former")
-        os.replace(staged, out)
+            os.rename(out, former)
+        try:
+            os.replace(staged, out)
+        except BaseException:
+            if former.exists():
+                os.rename(former, out)
+            raise
 
 
 def _to_group(merged: Any, out: Any, elements: dict[str, Any], max_loaded_elems: int) -> None:
@@ -345,7 +351,7 @@ def _stage(place: str | None) -> tempfile.TemporaryDirectory[str]:
 def _beside(place: Path) -> tempfile.TemporaryDirectory[str]:
     """A directory beside a place, or above it as far as there are directories yet."""
     above = next((parent for parent in place.parents if parent.is_dir()), place)
-    return tempfile.TemporaryDirectory(prefix=f".{place.name}.anncat-", suffix=".tmp", dir=above)
+    return tempfile.TemporaryDirectory(prefix=f".{place.name[:60]}.anncat-", suffix=".tmp", dir=above)
 
 
 def _copy_h5(source: Any, target: Any) -> None:

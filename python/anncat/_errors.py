@@ -123,7 +123,7 @@ class IOFailedError(Error, OSError):
 
     @classmethod
     def _number(cls, kind: str, message: str) -> int:
-        return errno.ENOSPC if kind == "no-space" else _number_in(message) or cls._errno
+        return _number_in(message) or (errno.ENOSPC if kind == "no-space" else cls._errno)
 
 
 class NotPermittedError(IOFailedError, PermissionError):

@@ -6,6 +6,7 @@ What zarr cannot hold is read from an .h5ad file that holds nothing else.
 from __future__ import annotations
 
 import contextvars
+import functools
 import glob
 import json
 import os
@@ -63,20 +64,22 @@ def _source(merged: Merged) -> tuple[Any, list[dict[str, Any]]]:
         if error.kind != "unrepresentable":
             raise
         return None, _outermost(elements)
-    absent = _outermost([element for element in elements if not _holds(store, element["path"])]) if num_left_out else []
+    held = functools.cache(lambda parent: set(store._keys.native.list_dir(parent)))
+    absent = _outermost([element for element in elements if not _holds(held, element["path"])]) if num_left_out else []
     if len(absent) != num_left_out:
         raise Error(f"{num_left_out} elements are left out of zarr, and {len(absent)} are known")
     return store, absent
 
 
-def _holds(store: Any, path: str) -> bool:
+def _holds(held: Callable[[str], set[str]], path: str) -> bool:
+    """Whether a path is among what is held in its parent."""
     parent, _, name = path.rpartition("/")
-    return f"{name}/" in store._keys.native.list_dir(parent)
+    return f"{name}/" in held(parent)
 
 
 def _lies_in(path: str, others: Collection[str]) -> bool:
-    """Whether a path is one of others, or below one."""
-    return any(not other or path == other or path.startswith(f"{other}/") for other in others)
+    """Whether a path is one of others, or below one; the root is an empty path."""
+    return "" in others or any(place in others for place in (path, *_parents(path)))
 
 
 def _outermost(elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -127,7 +130,14 @@ def _through_file(merged: Merged, paths: list[str]) -> dict[str, Any]:
 def _others(merged: Merged, wanted: list[str]) -> list[str]:
     """All paths but these, what is in them, and what they are in."""
     paths = [element["path"] for element in merged._known()["elements"]]
-    return [path for path in paths if not _lies_in(path, wanted) and not any(_lies_in(w, [path]) for w in wanted)]
+    inside = set(wanted)
+    around = {parent for path in wanted for parent in _parents(path)}
+    return [path for path in paths if not _lies_in(path, inside) and path not in around]
+
+
+def _parents(path: str) -> list[str]:
+    names = path.split("/")
+    return ["/".join(names[:depth]) for depth in range(1, len(names))]
 
 
 def _stored(merged: Merged, store: Any, path: str) -> Any:

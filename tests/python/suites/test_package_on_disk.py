@@ -330,10 +330,11 @@ def outputs(there):
     yield zarr.storage.LocalStore(there / "new" / "er" / "out.zarr"), there
     yield deep, there
     yield zarr.open_group(there / "two.zarr", mode="w", zarr_format=2), there
-    # In memory, or with a name that leaves no room for one beside it.
+    # A name that leaves little room for a longer one beside it.
+    yield zarr.storage.LocalStore(there / ("n" * 240)), there
+    # In memory.
     yield zarr.storage.MemoryStore(), None
     yield h5py.File(there / "none.h5", "w", driver="core", backing_store=False), None
-    yield zarr.storage.LocalStore(there / ("n" * 240)), None
 
 
 @pytest.mark.parametrize("options", EACH)
@@ -379,3 +380,23 @@ def in_memory(seed: int):
     store = zarr.storage.MemoryStore()
     ad.io.write_elem(zarr.open_group(store, mode="w"), "/", small(seed))
     return store
+
+
+def test_a_former_output_is_put_back_where_it_cannot_be_replaced(pair, tmp_path, monkeypatch):
+    out = tmp_path / "out.zarr"
+    differential.write(small(7), out, "zarr3")
+    before = files(out)
+
+    def fails(source, target):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        anncat.concat_on_disk(pair, out, uns_merge=lambda mappings: dict(mappings[0]))
+    assert files(out) == before
+
+
+def test_a_long_name_is_one_of_an_output(pair, tmp_path):
+    out = tmp_path / f"{'n' * 240}.h5ad"
+    anncat.concat_on_disk(pair, out, uns_merge=lambda mappings: dict(mappings[0]))
+    assert os.listdir(out.parent).count(out.name) == 1
