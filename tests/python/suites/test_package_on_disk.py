@@ -387,8 +387,13 @@ def test_a_former_output_is_put_back_where_it_cannot_be_replaced(pair, tmp_path,
     differential.write(small(7), out, "zarr3")
     before = files(out)
 
+    replace = os.replace
+
     def fails(source, target):
-        raise OSError(5, "Input/output error")
+        # zarr replaces its own files.
+        if os.fspath(target) == str(out):
+            raise OSError(5, "Input/output error")
+        replace(source, target)
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(OSError, match="Input/output error"):
